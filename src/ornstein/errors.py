@@ -1,0 +1,32 @@
+"""Errors a user can cause. The command line prints them as one line and exits with their code."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OrnsteinError(Exception):
+    """A failure whose message says, in one line, what is wrong and what to do. Exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(OrnsteinError, ValueError):
+    """An argument that cannot be meant: wrong name, range or type. Exit code 2."""
+
+    exit_code = 2
+
+
+class MissingExtraError(OrnsteinError, ImportError):
+    """A feature whose optional packages are not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs packages that are not installed: pip install 'ornstein[{extra}]'")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest known name, else the list of known names."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
