@@ -1,0 +1,1 @@
+"""Between data and the space the process runs in; knows nothing of diffusion."""

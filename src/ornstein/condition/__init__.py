@@ -1,0 +1,1 @@
+"""What steers it: anything that steers becomes tokens and a mask."""

@@ -1,0 +1,89 @@
+"""Typed, frozen configuration: unknown keys are refused and the nearest known key is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ornstein.errors import UsageError, nearest
+
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of every configuration section: immutable, closed, and finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+def parse(kind: type[C], values: Mapping[str, Any]) -> C:
+    """Build `kind` from plain values.
+
+    Raises:
+        UsageError: in one line, with the dotted path of the first bad key and the nearest known key.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = list(_siblings(kind, first["loc"]))
+            raise UsageError(f"unknown key {path!r}{nearest(str(first['loc'][-1]), known)}") from None
+        raise UsageError(f"{path}: {first['msg']} (got {first['input']!r})") from None
+
+
+def override(config: C, settings: Sequence[str]) -> C:
+    """Return `config` with each ``path=value`` applied; values are read as JSON, else as text.
+
+    Raises:
+        UsageError: for a setting without ``=``, an unknown path, or a value that does not fit.
+    """
+    values = config.model_dump(mode="json")
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes path=value, not {setting!r}")
+        *parents, leaf = path.split(".")
+        section: Any = values
+        for depth, name in enumerate(parents):
+            if not isinstance(section, dict) or name not in section:
+                known = section if isinstance(section, dict) else ()
+                raise UsageError(f"unknown key {'.'.join(parents[: depth + 1])!r}{nearest(name, known)}")
+            section = section[name]
+        if not isinstance(section, dict):
+            raise UsageError(f"{'.'.join(parents)!r} is a value, not a section; set it whole")
+        if leaf == "kind":  # another variant has other keys: keep only the choice itself
+            section.clear()
+        section[leaf] = _read(text)
+    return parse(type(config), values)
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _siblings(kind: type[BaseModel], location: tuple[int | str, ...]) -> Iterator[str]:
+    """Names of the fields that stand beside the key at `location`, through nested and tagged sections."""
+    sections: list[type[BaseModel]] = [kind]
+    for part in location[:-1]:
+        found = [model for s in sections if part in s.model_fields for model in _models(s.model_fields[str(part)])]
+        tagged = [s for s in sections if (f := s.model_fields.get("kind")) is not None and f.default == part]
+        sections = found or tagged or sections
+    for section in sections:
+        yield from section.model_fields
+
+
+def _models(field: Any) -> Iterator[type[BaseModel]]:
+    pending = [field.annotation]
+    while pending:
+        annotation = pending.pop()
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield annotation
+        pending.extend(get_args(annotation))

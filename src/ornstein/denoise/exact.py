@@ -1,0 +1,71 @@
+r"""Closed-form denoisers for Gaussian and mixture data: the oracles every law and order is tested against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ornstein.denoise.posterior import Posterior
+from ornstein.process.fields import Sample, Time, pad
+from ornstein.process.gaussian import Path
+
+
+@dataclass(frozen=True)
+class GaussianDenoiser:
+    r"""The exact denoiser of data $x\sim N(m, d^2)$, element by element.
+
+    $E[x\mid x_t]=m+\dfrac{\alpha d^2}{\alpha^2d^2+\sigma^2}(x_t-\alpha m)$.
+
+    Attributes:
+        path: how the data is destroyed.
+        mean, deviation: broadcastable to the sample.
+    """
+
+    path: Path
+    mean: Tensor
+    deviation: Tensor
+
+    def __call__(self, x_t: Sample, t: Time, condition: Any = None) -> Posterior:
+        assert isinstance(x_t, Tensor) and isinstance(t, Tensor)
+        c = self.path(t).like(x_t)
+        variance = self.deviation**2
+        gain = c.alpha * variance / (c.alpha**2 * variance + c.sigma**2)
+        return Posterior(self.mean + gain * (x_t - c.alpha * self.mean))
+
+    def solution(self, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        """The exact probability-flow map from time `t` to time `s`: a Gaussian is carried quantile to quantile."""
+        here, there = self.path(t).like(x_t), self.path(s).like(x_t)
+        spread_t = torch.sqrt(here.alpha**2 * self.deviation**2 + here.sigma**2)
+        spread_s = torch.sqrt(there.alpha**2 * self.deviation**2 + there.sigma**2)
+        return there.alpha * self.mean + spread_s / spread_t * (x_t - here.alpha * self.mean)
+
+
+@dataclass(frozen=True)
+class MixtureDenoiser:
+    r"""The exact denoiser of a mixture of isotropic Gaussians, $\sum_k w_k N(m_k, d_k^2 I)$.
+
+    Attributes:
+        path: how the data is destroyed.
+        means: (K, D). deviations: (K,). log_weights: (K,), normalised or not.
+    """
+
+    path: Path
+    means: Tensor
+    deviations: Tensor
+    log_weights: Tensor
+
+    def __call__(self, x_t: Sample, t: Time, condition: Any = None) -> Posterior:
+        """`x_t` is (B, D) and `t` (B,)."""
+        assert isinstance(x_t, Tensor) and isinstance(t, Tensor)
+        c = self.path(t)
+        alpha, sigma = pad(c.alpha, x_t)[..., None], pad(c.sigma, x_t)[..., None]  # (B, 1, 1)
+        means, variances = self.means[None], (self.deviations**2)[None, :, None]  # (1, K, D), (1, K, 1)
+        total = alpha**2 * variances + sigma**2  # (B, K, 1)
+        residual = x_t[:, None] - alpha * means  # (B, K, D)
+        quadratic = (residual**2 / total).sum(-1) + x_t.shape[-1] * total[..., 0].log()
+        responsibility = torch.softmax(self.log_weights - quadratic / 2, dim=-1)[..., None]  # (B, K, 1)
+        component = means + alpha * variances / total * residual
+        return Posterior((responsibility * component).sum(1))

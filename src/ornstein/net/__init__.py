@@ -1,0 +1,1 @@
+"""Networks on tokens and coordinates; nothing here knows of diffusion."""

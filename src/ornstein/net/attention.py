@@ -1,0 +1,75 @@
+"""Self-attention with normalised queries and keys, and rotary positions in any number of axes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def rotary_angles(coordinates: Tensor, head_width: int) -> Tensor:
+    r"""Angles of the rotary embedding (Su et al. 2021, arXiv 2104.09864) of real coordinates.
+
+    Half of a head's channels are pairs; the pairs are shared out evenly over the axes, each axis with frequencies
+    spaced geometrically from $\pi/4$ to $8\pi$ a unit. Pairs that do not divide evenly are not rotated.
+
+    Args:
+        coordinates: (B, L, axes), about [-1, 1].
+        head_width: channels of one head, even.
+
+    Returns:
+        (B, L, head_width / 2) angles in radians.
+    """
+    axes, pairs = coordinates.shape[-1], head_width // 2
+    each = pairs // axes
+    exponents = torch.linspace(0, 1, each, device=coordinates.device)
+    frequencies = (math.pi / 4) * 32.0**exponents
+    angles = (coordinates[..., None] * frequencies).flatten(-2)
+    return F.pad(angles, (0, pairs - each * axes))
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotate the pairs (i, i + half) of the last axis of (B, heads, L, width) by (B, 1, L, width / 2) angles."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention: fused projections, RMS-normalised queries and keys, rotary positions.
+
+    Args:
+        width: channels of a token.
+        heads: number of heads; must divide `width` into even parts.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % (2 * heads):
+            raise ValueError(f"width {width} does not split into {heads} heads of even width")
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.query_scale = nn.Parameter(torch.ones(width // heads))
+        self.key_scale = nn.Parameter(torch.ones(width // heads))
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+        """Attend within each row.
+
+        Args:
+            x: (B, L, width).
+            rotation: cosine and sine, each (B, 1, L, head width / 2).
+            mask: (B, 1, 1, L) bool, True where a token may be attended to; None for all.
+        """
+        batch, length, width = x.shape
+        qkv = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        query = rotate(_normalise(query) * self.query_scale, *rotation).to(value.dtype)
+        key = rotate(_normalise(key) * self.key_scale, *rotation).to(value.dtype)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+def _normalise(x: Tensor) -> Tensor:
+    return F.rms_norm(x, x.shape[-1:], eps=1e-6)

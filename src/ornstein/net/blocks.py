@@ -1,0 +1,81 @@
+"""The parts a transformer is built of."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ornstein.net.attention import Attention
+
+
+class SwiGLU(nn.Module):
+    """Gated feed-forward (Shazeer 2020, arXiv 2002.05202), hidden width 8/3 of the outer one, a multiple of 64."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        hidden = 64 * round(width * 8 / 3 / 64)
+        self.into = nn.Linear(width, 2 * hidden, bias=False)
+        self.out = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.into(x).chunk(2, dim=-1)
+        return self.out(F.silu(gate) * value)
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each modulated by the shared adaptive norm plus this block's own offsets.
+
+    Shared adaLN: Chen et al. 2023 (PixArt, arXiv 2310.00426, section 2.3). Gates start at zero, so a new block
+    is the identity.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads)
+        self.feed_forward = SwiGLU(width)
+        self.offsets = nn.Parameter(torch.zeros(6, width))
+
+    def forward(
+        self, x: Tensor, modulation: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> Tensor:
+        """`x` is (B, L, width); `modulation` (B, 1 or L, 6, width)."""
+        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.offsets).unbind(-2)
+        x = x + gate_a * self.attention(modulate(x, shift_a, scale_a), rotation, mask)
+        return x + gate_f * self.feed_forward(modulate(x, shift_f, scale_f))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """RMS-normalise the last axis, then scale by ``1 + scale`` and shift."""
+    return F.rms_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+
+
+class LevelEmbedding(nn.Module):
+    """Embeds logsnr (any shape, about [-20, 20]) by sines and a two-layer network: (..., width)."""
+
+    def __init__(self, width: int, frequencies: int = 64) -> None:
+        super().__init__()
+        scales = torch.exp(torch.linspace(math.log(0.05), math.log(5.0), frequencies))
+        self.register_buffer("scales", scales, persistent=False)
+        self.scales: Tensor
+        self.mlp = nn.Sequential(nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, logsnr: Tensor) -> Tensor:
+        angles = logsnr[..., None].float() * self.scales
+        return self.mlp(torch.cat([angles.sin(), angles.cos()], dim=-1))
+
+
+class PlaceEmbedding(nn.Module):
+    """Embeds absolute coordinates (..., axes) by sines of octave frequencies and a linear layer: (..., width)."""
+
+    def __init__(self, axes: int, width: int, octaves: int = 6) -> None:
+        super().__init__()
+        self.register_buffer("scales", (math.pi / 4) * 2.0 ** torch.arange(octaves), persistent=False)
+        self.scales: Tensor
+        self.linear = nn.Linear(2 * octaves * axes, width)
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        angles = (coordinates[..., None] * self.scales).flatten(-2)
+        return self.linear(torch.cat([angles.sin(), angles.cos()], dim=-1))

@@ -1,0 +1,95 @@
+"""The diffusion transformer: one stream over condition and data tokens, any number of axes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ornstein.config import Config
+from ornstein.net.attention import rotary_angles
+from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, modulate
+
+
+class TransformerConfig(Config):
+    """Shape of a transformer: `width` channels in `heads` heads, `depth` blocks, coordinates of `axes` axes."""
+
+    width: int = 384
+    depth: int = 6
+    heads: int = 6
+    axes: int = 2
+
+
+class Transformer(nn.Module):
+    """Maps data tokens to data tokens, given their coordinates, a noise level and condition tokens.
+
+    Condition and data tokens pass as one sequence through the same blocks (DiT-Air, arXiv 2503.10618). Data tokens
+    are placed by absolute and rotary coordinates, so permuting them with their coordinates permutes the output;
+    condition tokens stand at the origin, told apart by a learned offset, and their mean also steers the norms.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.config = config
+        self.head_width = width // config.heads
+        self.level = LevelEmbedding(width)
+        self.place = PlaceEmbedding(config.axes, width)
+        self.pooled = nn.Linear(width, width, bias=False)
+        self.condition_kind = nn.Parameter(torch.zeros(width))
+        self.modulation = nn.Linear(width, 8 * width)
+        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.depth))
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        coordinates: Tensor,
+        logsnr: Tensor,
+        condition: Tensor,
+        condition_mask: Tensor,
+        token_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Run the blocks.
+
+        Args:
+            tokens: (B, L, width) data tokens.
+            coordinates: (B, L, axes), about [-1, 1].
+            logsnr: (B,), or (B, L) where tokens stand at different noise levels; finite.
+            condition: (B, M, width) condition tokens.
+            condition_mask: (B, M) bool, True for real tokens.
+            token_mask: (B, L) bool for sets of different sizes; None when every token is real.
+
+        Returns:
+            (B, L, width) normalised data tokens. Padding never changes the others.
+        """
+        length, extra = tokens.shape[1], condition.shape[1]
+        steer = self.level(logsnr if logsnr.ndim == 2 else logsnr[:, None])
+        steer = steer + self.pooled(_masked_mean(condition, condition_mask))[:, None]
+        modulation = self._modulation(steer, length, extra)
+        angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, extra, 0))[:, None]
+        mask = self._mask(condition_mask, token_mask, length)
+        x = torch.cat([condition + self.condition_kind, tokens + self.place(coordinates)], dim=1)
+        rotation = angles.cos(), angles.sin()
+        for block in self.blocks:
+            x = block(x, modulation[..., :6, :], rotation, mask)
+        shift, scale = modulation[:, -length:, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
+        return modulate(x[:, extra:], shift, scale)
+
+    def _modulation(self, steer: Tensor, length: int, extra: int) -> Tensor:
+        """(B, 1 or M + L, 8, width); condition tokens among tokens of mixed levels see the mean level."""
+        raw = self.modulation(nn.functional.silu(steer)).float().unflatten(-1, (8, -1))
+        if steer.shape[1] == 1:
+            return raw
+        return torch.cat([raw.mean(1, keepdim=True).expand(-1, extra, -1, -1), raw], dim=1)
+
+    @staticmethod
+    def _mask(condition_mask: Tensor, token_mask: Tensor | None, length: int) -> Tensor:
+        if token_mask is None:
+            token_mask = condition_mask.new_ones(condition_mask.shape[0], length)
+        return torch.cat([condition_mask, token_mask], dim=1)[:, None, None]
+
+
+def _masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
+    weight = mask[..., None].to(tokens.dtype)
+    return (tokens * weight).sum(1) / weight.sum(1).clamp(min=1)

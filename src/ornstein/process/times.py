@@ -1,0 +1,124 @@
+"""When: laws of the times a network is trained at, and grids of the times a sampler visits."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ornstein.config import Config
+from ornstein.process.gaussian import Path
+
+
+class LogitNormal(Config):
+    r"""Noise level drawn so that $\operatorname{logit} t_{\mathrm{flow}}=-\mathrm{logsnr}/2\sim N(m, s^2)$.
+
+    A law over noise levels, so it means the same on every path (Esser et al. 2024, arXiv 2403.03206, eq. 19).
+    A positive mean leans toward noise.
+    """
+
+    kind: Literal["logit-normal"] = "logit-normal"
+    mean: float = 0.0
+    deviation: float = Field(1.0, gt=0)
+
+    def draw(self, random: np.random.Generator, count: int, path: Path) -> Tensor:
+        """Return (count,) float32 times of `path`, stratified so that a batch covers the law evenly."""
+        logit = self.mean + self.deviation * torch.special.ndtri(_stratified(random, count))
+        return path.time(-2 * logit).float()
+
+
+class UniformTime(Config):
+    """Times uniform on [0, 1] in the path's own clock."""
+
+    kind: Literal["uniform"] = "uniform"
+
+    def draw(self, random: np.random.Generator, count: int, path: Path) -> Tensor:
+        """Return (count,) float32 times, stratified."""
+        return _stratified(random, count).float()
+
+
+TimeLaw = Annotated[LogitNormal | UniformTime, Field(discriminator="kind")]
+
+
+def _stratified(random: np.random.Generator, count: int) -> Tensor:
+    """(count,) float64 in (0, 1): one draw in each of `count` equal cells, in random order.
+
+    Marginally each is uniform; together they estimate a mean over t with less variance.
+    """
+    cells = (random.permutation(count) + random.random(count)) / count
+    return torch.from_numpy(cells).clamp(1e-6, 1 - 1e-6)
+
+
+class UniformGrid(Config):
+    """Equal steps in the path's own clock, from 1 to 0."""
+
+    kind: Literal["uniform"] = "uniform"
+
+    def times(self, steps: int, path: Path) -> Tensor:
+        """Return (steps + 1,) float64 times falling from 1 to exactly 0."""
+        return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+
+
+class LogsnrGrid(Config):
+    """Equal steps in logsnr between two finite ends, then a last step to clean data."""
+
+    kind: Literal["logsnr"] = "logsnr"
+    logsnr_min: float = -9.0
+    logsnr_max: float = 8.0
+
+    def times(self, steps: int, path: Path) -> Tensor:
+        """Return (steps + 1,) float64 times falling to exactly 0; the first is at `logsnr_min` or t = 1."""
+        levels = torch.linspace(self.logsnr_min, self.logsnr_max, steps, dtype=torch.float64)
+        return _to_data(path.time(levels))
+
+
+class KarrasGrid(Config):
+    r"""$\sigma/\alpha$ falls as $(\sigma_{\max}^{1/\rho}+\tfrac{i}{n-1}(\sigma_{\min}^{1/\rho}-\sigma_{\max}^{1/\rho}))^\rho$.
+
+    Karras et al. 2022, arXiv 2206.00364, eq. 5; the last step goes to clean data.
+    """
+
+    kind: Literal["karras"] = "karras"
+    sigma_min: float = Field(0.02, gt=0)
+    sigma_max: float = Field(80.0, gt=0)
+    rho: float = Field(7.0, gt=0)
+
+    def times(self, steps: int, path: Path) -> Tensor:
+        """Return (steps + 1,) float64 times falling to exactly 0."""
+        ends = self.sigma_max ** (1 / self.rho), self.sigma_min ** (1 / self.rho)
+        noise_to_signal = torch.linspace(*ends, steps, dtype=torch.float64) ** self.rho
+        return _to_data(path.time(-2 * noise_to_signal.log()))
+
+
+class ShiftedGrid(Config):
+    r"""Uniform flow time moved toward noise: $\tau' = k\tau/(1+(k-1)\tau)$, i.e. logsnr lowered by $2\log k$.
+
+    A picture of `size` against a `base_size` keeps the same visible noise when $k$ is their ratio
+    (Hoogeboom et al. 2023, arXiv 2301.11093, eq. 4; Esser et al. 2024, arXiv 2403.03206, eq. 23).
+    """
+
+    kind: Literal["shifted"] = "shifted"
+    shift: float = Field(1.0, gt=0)
+
+    @classmethod
+    def for_resolution(cls, size: int, base_size: int) -> ShiftedGrid:
+        """The shift that keeps what noise hides the same at `size` pixels as at `base_size`."""
+        return cls(shift=size / base_size)
+
+    def times(self, steps: int, path: Path) -> Tensor:
+        """Return (steps + 1,) float64 times falling from 1 to exactly 0."""
+        flow = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+        times = path.time(2 * (torch.log1p(-flow) - flow.log() - math.log(self.shift)))
+        times[0], times[-1] = 1.0, 0.0
+        return times
+
+
+TimeGrid = Annotated[UniformGrid | LogsnrGrid | KarrasGrid | ShiftedGrid, Field(discriminator="kind")]
+
+
+def _to_data(times: Tensor) -> Tensor:
+    return torch.cat([times, times.new_zeros(1)])

@@ -1,0 +1,160 @@
+"""What a model is made of and how it was trained, as plain frozen data. Stored in every checkpoint and bundle."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ornstein.codec.pixels import PixelCodec
+from ornstein.config import Config
+from ornstein.denoise.algebra import TargetName
+from ornstein.net.patched import PatchedConfig
+from ornstein.process.gaussian import Flow, GaussianPath
+from ornstein.process.times import LogitNormal, ShiftedGrid, TimeGrid, TimeLaw
+
+PERMISSIVE = ("Apache-2.0", "MIT", "ISC", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "CC-BY-3.0")
+
+
+class DataSection(Config):
+    """Where the training pictures are and how they are drawn.
+
+    Attributes:
+        pack: folder of a packed set (``ornstein data fetch`` or ``ornstein data pack``).
+        draw: "concept-first" draws concept, then style, then variant; "uniform" draws rows.
+        captions: weight of each caption form of an item, in the pack's order.
+        licences: SPDX identifiers that may be trained on; any other is refused by name.
+    """
+
+    pack: str
+    draw: Literal["concept-first", "uniform"] = "uniform"
+    captions: tuple[float, ...] = (1.0,)
+    licences: tuple[str, ...] = PERMISSIVE
+
+
+class TextCondition(Config):
+    """Prompts as token states of all-MiniLM-L6-v2, cut to `length` tokens."""
+
+    kind: Literal["text"] = "text"
+    length: int = Field(16, ge=2, le=256)
+
+
+class ClassesCondition(Config):
+    """Class names, in the order of the training set."""
+
+    kind: Literal["classes"] = "classes"
+    names: tuple[str, ...]
+
+
+class ProcessSection(Config):
+    """How data is destroyed and what the network is asked."""
+
+    path: GaussianPath = Flow()
+    target: TargetName = "x"
+
+
+class ObjectiveSection(Config):
+    """What is minimised.
+
+    Attributes:
+        times: law of the noise levels trained at.
+        weight: in which quantity the squared error counts: x, eps, v or flow.
+        cap: largest weight, so that nearly clean rows cannot dominate.
+        dropout: share of rows trained with the null condition, for guidance.
+    """
+
+    times: TimeLaw = LogitNormal(mean=0.6, deviation=0.9)
+    weight: Literal["x", "eps", "v", "flow"] = "flow"
+    cap: float = Field(400.0, gt=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+class OptimiserSection(Config):
+    """Muon for hidden matrices, AdamW for the rest.
+
+    Attributes:
+        muon: learning rate of the matrices (RMS-matched, so on the scale of AdamW's); 0 trains them with AdamW.
+        adamw: learning rate of everything else.
+        warmup: samples over which both rise from zero.
+        decay: share of the run at whose end both have fallen linearly to zero.
+        clip: largest norm of the gradient.
+    """
+
+    muon: float = Field(2e-3, ge=0)
+    adamw: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: int = Field(10_000, ge=0)
+    decay: float = Field(0.5, ge=0, le=1)
+    clip: float = Field(1.0, gt=0)
+
+
+class Stage(Config):
+    """A part of a run at one resolution: `share` of all samples, `batch` pictures a step."""
+
+    size: int = Field(64, ge=8)
+    batch: int = Field(128, ge=1)
+    share: float = Field(1.0, gt=0)
+
+
+class TrainingSection(Config):
+    """How long and in what portions.
+
+    Attributes:
+        samples: pictures seen in all.
+        stages: resolutions in order (progressive growing); shares are relative.
+        accumulate: parts a batch is split into to save memory.
+        ema: half-lives of the averaged weights in samples; the first is what the bundle ships.
+        compile: compile the network where the run is long enough to repay it.
+        checkpoint_seconds: time between checkpoints. sample_samples: pictures seen between sample grids.
+        prompts: what the sample grids show.
+    """
+
+    seed: int = Field(0, ge=0)
+    samples: int = Field(600_000, ge=1)
+    stages: tuple[Stage, ...] = (Stage(),)
+    accumulate: int = Field(1, ge=1)
+    ema: tuple[int, int] = (20_000, 60_000)
+    compile: bool = True
+    checkpoint_seconds: float = Field(300.0, gt=0)
+    sample_samples: int = Field(50_000, ge=1)
+    prompts: tuple[str, ...] = ()
+
+
+class SamplingSection(Config):
+    """Defaults of ``generate``.
+
+    Attributes:
+        sampler: name of a method. steps: steps of it.
+        guidance: scale; 1 is off. interval: times (low, high) within which it acts.
+        grid: which times are visited. size: side of the picture.
+    """
+
+    sampler: str = "dpmpp-2m"
+    steps: int = Field(20, ge=1)
+    guidance: float = Field(3.0, ge=0)
+    interval: tuple[float, float] = (0.1, 0.95)
+    grid: TimeGrid = ShiftedGrid(shift=1.0)
+    size: int = 64
+
+
+class Recipe(Config):
+    """Everything that makes a model the model it is."""
+
+    name: str
+    data: DataSection
+    condition: Annotated[TextCondition | ClassesCondition, Field(discriminator="kind")]
+    codec: PixelCodec = PixelCodec()
+    network: PatchedConfig = PatchedConfig()
+    process: ProcessSection = ProcessSection()
+    objective: ObjectiveSection = ObjectiveSection()
+    optimiser: OptimiserSection = OptimiserSection()
+    training: TrainingSection = TrainingSection()
+    sampling: SamplingSection = SamplingSection()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        patch = self.network.patch
+        for size in (self.sampling.size, *(stage.size for stage in self.training.stages)):
+            if size % patch:
+                raise ValueError(f"size {size} is not a multiple of the patch size {patch}")
+        return self

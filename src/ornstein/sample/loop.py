@@ -1,0 +1,138 @@
+"""The loop: applies a stepper from noise to data and yields every state on the way.
+
+Progress, previews and cancellation belong to whoever consumes the generator; steppers know nothing of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ornstein.denoise.posterior import Denoiser, Posterior
+from ornstein.process.fields import Sample, Time, fieldwise, first_tensor, select_rows
+from ornstein.process.noise import row_noise
+from ornstein.sample.stepper import Memory, Method, Paths
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where every row stands after a step.
+
+    Attributes:
+        step: steps taken so far (a row with a shorter grid has finished earlier).
+        steps: steps of the longest grid.
+        x: the current samples, all rows.
+        mean: the latest posterior mean of all rows, for previews; None before the first step.
+    """
+
+    step: int
+    steps: int
+    x: Sample
+    mean: Sample | None
+
+
+def trajectory(
+    method: Method,
+    denoiser: Denoiser,
+    path: Paths,
+    x: Sample,
+    grids: Tensor | Sequence[Tensor],
+    condition: Any,
+    seeds: Sequence[int],
+) -> Iterator[State]:
+    """Yield the state at the start and after each step.
+
+    Every row follows its own grid; rows whose grid has ended leave the batch and cost nothing.
+
+    Args:
+        method: how to step.
+        denoiser: `denoise(x, t, condition)`.
+        path: one path, or one by field.
+        x: samples at the first time of each grid.
+        grids: falling times, (steps + 1,) shared or one a row; float64 is best.
+        condition: anything with rows (``select_rows`` splits it), given to the denoiser.
+        seeds: one a row, for stochastic methods.
+
+    Raises:
+        ValueError: if the number of grids or of seeds is not the number of rows.
+    """
+    rows = first_tensor(x).shape[0]
+    each = [grids] * rows if isinstance(grids, Tensor) else list(grids)
+    if len(each) != rows or len(seeds) != rows:
+        raise ValueError(f"{rows} rows need as many grids and seeds, not {len(each)} and {len(seeds)}")
+    steps = max((len(grid) - 1 for grid in each), default=0)
+    x = fieldwise(torch.clone, x)
+    means: Sample | None = None
+    memory, active = method.fresh(x), list(range(rows))
+    yield State(0, steps, fieldwise(torch.clone, x), None)
+    for step in range(steps):
+        staying = [k for k, row in enumerate(active) if len(each[row]) - 1 > step]
+        if len(staying) < len(active):
+            memory = select_rows(memory, torch.tensor(staying))
+            active = [active[k] for k in staying]
+        moved, mean, memory = _advance(method, denoiser, path, x, each, condition, seeds, memory, active, step)
+        index = torch.tensor(active)
+        x = fieldwise(_replace, x, moved, index)
+        means = fieldwise(_replace, x if means is None else means, mean, index)
+        yield State(step + 1, steps, x, means)
+
+
+def _advance(
+    method: Method,
+    denoiser: Denoiser,
+    path: Paths,
+    x: Sample,
+    grids: Sequence[Tensor],
+    condition: Any,
+    seeds: Sequence[int],
+    memory: Memory,
+    active: list[int],
+    step: int,
+) -> tuple[Sample, Sample, Memory]:
+    """One step of the active rows: their new samples, latest posterior means and memory."""
+    whole = len(active) == first_tensor(x).shape[0]
+    index = torch.tensor(active)
+    here = x if whole else select_rows(x, index)
+    wanted = condition if whole else select_rows(condition, index)
+    like = first_tensor(x)
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    t, s = (torch.stack([grids[row][step + k] for row in active]).to(like.device, dtype) for k in (0, 1))
+    latest: list[Sample] = []
+
+    def denoise(x_t: Sample, time: Time) -> Posterior:
+        posterior = denoiser(x_t, time, wanted)
+        latest.append(posterior.mean)
+        return posterior
+
+    def noise() -> Sample:
+        return row_noise([seeds[row] for row in active], step + 1, here)
+
+    moved, memory = method.step(denoise, path, here, t, s, memory, noise)
+    return moved, latest[-1], memory
+
+
+def _replace(x: Tensor, part: Tensor, index: Tensor) -> Tensor:
+    if part.shape == x.shape:
+        return part
+    return x.index_copy(0, index.to(x.device), part)
+
+
+def sample(
+    method: Method,
+    denoiser: Denoiser,
+    path: Paths,
+    x: Sample,
+    grids: Tensor | Sequence[Tensor],
+    condition: Any,
+    seeds: Sequence[int],
+) -> Sample:
+    """Run ``trajectory`` to its end and return the clean samples."""
+    state = None
+    for state in trajectory(method, denoiser, path, x, grids, condition, seeds):
+        pass
+    assert state is not None
+    return state.x

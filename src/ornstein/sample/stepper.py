@@ -1,0 +1,80 @@
+"""What a stepper is, and the few numbers every stepper is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ornstein.denoise.posterior import Bound
+from ornstein.process.fields import Sample, Time
+from ornstein.process.gaussian import Coefficients, Path
+
+Memory: TypeAlias = Mapping[str, Sample]
+"""What a multistep method remembers: a value with one entry a row, so rows may come and go."""
+
+Paths: TypeAlias = Path | Mapping[str, Path]
+
+
+class Step(Protocol):
+    """``step(denoise, path, x, t, s, memory, noise) -> (x at s, memory)``; pure, for rows or elements at any times.
+
+    Where ``t == s`` nothing moves. `noise()` draws standard normal noise shaped like `x`; only stochastic methods
+    call it, once a step.
+    """
+
+    def __call__(
+        self,
+        denoise: Bound,
+        path: Paths,
+        x: Sample,
+        t: Time,
+        s: Time,
+        memory: Memory,
+        noise: Callable[[], Sample],
+    ) -> tuple[Sample, Memory]: ...
+
+
+def no_memory(x: Sample) -> Memory:
+    """The memory of a one-step method."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A stepper and what is known of it.
+
+    Attributes:
+        step: the pure function.
+        order: of convergence; weak order for a stochastic method.
+        evaluations: network evaluations a step.
+        stochastic: whether it draws noise after the start.
+        fresh: memory of rows that have no past yet, as neutral values.
+        summary: one line for the user.
+    """
+
+    step: Step
+    order: int
+    evaluations: int
+    stochastic: bool
+    summary: str
+    fresh: Callable[[Sample], Memory] = no_memory
+
+
+def noise_ratio(here: Coefficients, there: Coefficients) -> Tensor:
+    """$\\sigma_s/\\sigma_t$, and 1 where both are clean (an element that is given does not move)."""
+    return torch.where(here.sigma == 0, 1.0, there.sigma / here.sigma)
+
+
+def denoising_step(x: Tensor, mean: Tensor, here: Coefficients, there: Coefficients) -> Tensor:
+    r"""Move from $t$ to $s$ with the posterior mean held fixed: $x_s=\alpha_s\hat x+\sigma_s\hat\varepsilon$.
+
+    This is DDIM (Song et al. 2020, arXiv 2010.02502, eq. 12 with no added noise), the Euler step of the
+    probability-flow equation in $x/\sigma$ against $\alpha/\sigma$, and for the rectified path its plain Euler step.
+    """
+    here, there = here.like(x), there.like(x)
+    ratio = noise_ratio(here, there)
+    return ratio * x + (there.alpha - ratio * here.alpha) * mean

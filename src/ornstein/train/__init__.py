@@ -1,0 +1,1 @@
+"""Training: objective, optimisers, averaged weights, checkpoints, and the loop."""
