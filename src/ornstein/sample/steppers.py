@@ -10,7 +10,7 @@ from torch import Tensor
 from ornstein.denoise.posterior import Bound
 from ornstein.process.fields import Sample, Time, fieldwise
 from ornstein.process.gaussian import Coefficients, coefficients
-from ornstein.sample.stepper import Memory, Paths, denoising_step
+from ornstein.sample.stepper import Memory, Paths, denoising_step, noise_ratio
 
 
 def ddim(
