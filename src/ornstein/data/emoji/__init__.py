@@ -1,0 +1,5 @@
+"""The flagship set: emoji of nine licensed drawing styles, joined by what they show."""
+
+from ornstein.data.emoji.build import build
+
+__all__ = ["build"]
