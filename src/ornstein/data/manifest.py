@@ -43,7 +43,7 @@ def arrow(what: str = "reading and writing packs") -> Any:
     """Return the pyarrow module with parquet loaded. Raises MissingExtraError."""
     try:
         import pyarrow
-        import pyarrow.parquet  # noqa: F401
+        import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError(what, "data") from error
     return pyarrow
@@ -109,8 +109,8 @@ def refuse(rows: Iterable[Row], allowed: Collection[str]) -> None:
         if row.licence not in allowed:
             outside.setdefault(row.licence, []).append(row.id)
     if outside:
-        parts = [
-            f"{licence or 'no licence'} ({len(ids)} pictures: {', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})"
-            for licence, ids in sorted(outside.items())
-        ]
-        raise OrnsteinError(f"licences not allowed: {'; '.join(parts)}: leave these out, or allow them by name")
+        parts: list[str] = []
+        for licence, ids in sorted(outside.items()):
+            some = ", ".join([*ids[:3], *(["…"] if len(ids) > 3 else [])])
+            parts.append(f"{licence or 'no licence'} ({len(ids)} pictures: {some})")
+        raise OrnsteinError(f"licences not allowed: {'; '.join(parts)}: leave these out, or allow them")

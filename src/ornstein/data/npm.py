@@ -33,7 +33,7 @@ class Package:
 
 
 def archive(package: Package, cache: Path | None, scratch: Path) -> Path:
-    """Return the package's archive: out of `cache` when it lies there, else got by npm into `cache` or `scratch`.
+    """Return the package's archive: out of `cache`, else got by npm into `cache` or `scratch`.
 
     Raises OrnsteinError: npm absent, npm failed, or the archive is not the pinned one.
     """
@@ -90,4 +90,4 @@ def _verify(path: Path, package: Package) -> None:
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != package.sha256:
-        raise OrnsteinError(f"{path} is not the pinned {package} (sha256 {found[:12]}…): delete it and fetch again")
+        raise OrnsteinError(f"{path} is not the pinned {package} (sha256 {found[:12]}…): delete it")

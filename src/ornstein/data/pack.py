@@ -1,9 +1,9 @@
 """A pack: a folder of licensed pictures with captions, made once and read by every training.
 
-    pack.json           header: name, size, hashes of all other files
-    manifest.parquet    one Row a picture
-    shard-00000.parquet id and lossless picture file, in the order of the manifest
-    decoded-64.u8       optional: all pictures as premultiplied bytes, made by `Pack.decode`
+pack.json           header: name, size, hashes of all other files
+manifest.parquet    one Row a picture
+shard-00000.parquet id and lossless picture file, in the order of the manifest
+decoded-64.u8       optional: all pictures as premultiplied bytes, made by `Pack.decode`
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ class Pack:
             _check_file(file, expected, verify)
         table = manifest.read_table(folder / MANIFEST)
         if not table.num_rows == header.rows == sum(shard.rows for shard in header.shards):
-            raise OrnsteinError(f"{folder}: header, manifest and shards disagree on how many pictures there are")
+            raise OrnsteinError(f"{folder}: header, manifest and shards disagree on the number of pictures")
         return cls(folder, header, table, files[1:])
 
     def __len__(self) -> int:
         return self.header.rows
 
     def indices(self, split: str) -> np.ndarray:
-        """Return the row numbers of a split, int64 (n,), ascending. Raises UsageError for an unknown split."""
+        """Return the row numbers of a split, int64 (n,), ascending. Raises UsageError for an unknown one."""
         found = np.flatnonzero(self.splits == split)
         if not len(found):
             known = sorted(set(self.splits.tolist()))
@@ -174,7 +174,8 @@ class Pack:
         for place, index in enumerate(indices.tolist()):
             picture = pixels.decode(self.file_bytes(index), self.channels)
             if picture.shape != out.shape[1:]:
-                raise OrnsteinError(f"{self.folder}: {self.ids[index]} is {picture.shape}, not {out.shape[1:]}")
+                shapes = f"{picture.shape}, not {out.shape[1:]}"
+                raise OrnsteinError(f"{self.folder}: {self.ids[index]} is {shapes}")
             out[place] = picture
         return out
 
@@ -187,7 +188,7 @@ def _codes(table: Any, column: str) -> tuple[list[str], np.ndarray]:
 def _read_header(folder: Path) -> Header:
     path = folder / HEADER
     if not path.is_file():
-        raise OrnsteinError(f"{folder} is not a pack (no {HEADER}): make one with `ornstein data fetch` or `pack`")
+        raise OrnsteinError(f"{folder} is not a pack (no {HEADER}): make one with `ornstein data fetch`")
     try:
         header = Header.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -206,4 +207,4 @@ def _check_file(file: Path, expected: str, verify: bool) -> None:
         with file.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != expected:
-            raise OrnsteinError(f"{file} has hash {found[:12]}…, not {expected[:12]}…: fetch or pack the data again")
+            raise OrnsteinError(f"{file} is damaged (sha256 {found[:12]}…): fetch or pack the data again")

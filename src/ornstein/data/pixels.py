@@ -99,8 +99,10 @@ def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
         rows, columns = _cover(picture.shape[0], height), _cover(picture.shape[1], width)
         mean = np.einsum("yh,hwc,xw->yxc", rows, picture, columns, optimize=True)
         return np.floor(mean + 0.5).clip(0, 255).astype(np.uint8)
-    bands = [Image.fromarray(np.ascontiguousarray(picture[..., band])) for band in range(picture.shape[-1])]
-    grown = np.stack([band.resize((width, height), Image.Resampling.BICUBIC) for band in bands], axis=-1)
+    bands = (Image.fromarray(np.ascontiguousarray(band)) for band in np.moveaxis(picture, -1, 0))
+    grown = np.stack(
+        [np.asarray(band.resize((width, height), Image.Resampling.BICUBIC)) for band in bands], -1
+    )
     if grown.shape[-1] == 4:  # bicubic overshoots: a colour must not exceed its alpha
         grown[..., :3] = np.minimum(grown[..., :3], grown[..., 3:])
     return grown

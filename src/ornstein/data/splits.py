@@ -39,10 +39,11 @@ def assign(
     held = {family: _held_pairs(family, names, pair_share) for family, names in styles.items()}
     out: list[str] = []
     for concept, family, style in items:
-        trained = of_concept[concept] - held[family]
+        known = of_concept[concept]
+        trains_on = len(known - held[family])
         if position("concept", family) < concept_share:
             out.append(HELD_OUT_CONCEPT)
-        elif style in held[family] and len(of_concept[concept]) >= _FEWEST_STYLES and len(trained) >= _TRAINED_STYLES:
+        elif style in held[family] and len(known) >= _FEWEST_STYLES and trains_on >= _TRAINED_STYLES:
             out.append(HELD_OUT_PAIR)
         else:
             out.append(TRAIN)

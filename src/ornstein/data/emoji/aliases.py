@@ -19,14 +19,17 @@ crying=crying face; devilhorns=smiling face with horns; diamondshapewithdotinsid
 dissapointedrelief=sad but relieved face; dogside=dog; doubleexclaimationmark=double exclamation mark
 dragonhead=dragon face; dragonside=dragon; eightspokedasterix=eight-spoked asterisk
 endwithleftwardsarrow=END arrow; europeafricaglobe=globe showing Europe-Africa; evergreen=evergreen tree
-exclaimationquestionmark=exclamation question mark; fallingleaf=fallen leaf; fishcakeswirl=fish cake with swirl
+exclaimationquestionmark=exclamation question mark; fallingleaf=fallen leaf
+fishcakeswirl=fish cake with swirl
 fistedhand=oncoming fist; flexbicep=flexed biceps; forkknife=fork and knife; foxcrying=crying fox face
 foxgrin=grinning fox face; foxheart=smiling fox face with heart-eyes; foxkissing=kissing fox face
 foxpouting=pouting fox face; foxsmiling=smiling fox face; foxtearofjoy=fox face with tears of joy
-foxweary=weary fox face; foxwry=wry fox face; franceflag=flag: France; frontfacingchick=front-facing baby chick
+foxweary=weary fox face; foxwry=wry fox face; franceflag=flag: France
+frontfacingchick=front-facing baby chick
 frown=person frowning; frownmouth=frowning face with open mouth; girlgirl=women holding hands
 girlguy=woman and man holding hands; gma=old woman; gpa=old man; greatbritainflag=flag: United Kingdom
-grineyes=grinning face with smiling eyes; grinsquint=grinning squinting face; grinsweat=grinning face with sweat
+grineyes=grinning face with smiling eyes; grinsquint=grinning squinting face
+grinsweat=grinning face with sweat
 grintears=face with tears of joy; grinwide=grinning face with big eyes; guapimao=person with skullcap
 guyguy=men holding hands; hampster=hamster; hands=open hands; handup=person raising hand
 headmassage=person getting massage; heartarrow=heart with arrow; heartblue=blue heart; heartgreen=green heart
@@ -35,7 +38,7 @@ highspeedtrainbulletnose=bullet train; index=index pointing up; italianflag=flag
 japaneseangrymask=ogre; kissclosedeyes=kissing face with closed eyes; kisseyes=kissing face
 koreaflag=flag: South Korea; leaffluttering=leaf fluttering in wind; left=backhand index pointing left
 leopardside=leopard; lockandkey=locked with key; loudlycrying=loudly crying face; makeupbag=clutch bag
-manltepiececlock=mantelpiece clock; mansshirt=t-shirt; mensrunner=running shoe; mensshoe=man’s shoe
+manltepiececlock=mantelpiece clock; mansshirt=t-shirt; mensrunner=running shoe; mensshoe=man's shoe
 meridianglobe=globe with meridians; monkeyhear=hear-no-evil monkey; monkeysee=see-no-evil monkey
 monkeyspeak=speak-no-evil monkey; mouseside=mouse; negativesquaredlatincaptiala=A button (blood type)
 negativesquaredlatincaptialb=B button (blood type); negativesquaredlatincaptialo=O button (blood type)
@@ -44,7 +47,8 @@ notebookdecorativecover=notebook with decorative cover; okgesture=person gesturi
 openmailboxlowered=open mailbox with lowered flag; openmailboxraised=open mailbox with raised flag
 outbox=outbox tray; perservere=persevering face; phonerightarrowleft=mobile phone with arrow; pigside=pig
 pigsnout=pig nose; present=wrapped gift; raisedhandsfingerssplayed=hand with fingers splayed
-reminder=reminder ribbon; right=backhand index pointing right; rightmagnifyingglass=magnifying glass tilted right
+reminder=reminder ribbon; right=backhand index pointing right
+rightmagnifyingglass=magnifying glass tilted right
 leftmagnifyingglass=magnifying glass tilted left; russianflag=flag: Russia; saggitarius=Sagittarius
 screamfear=face screaming in fear; silhouetteohjapan=map of Japan; sleuthspy=detective
 smallfrown=slightly frowning face; smallsmile=slightly smiling face; smileeyes=smiling face with smiling eyes
@@ -56,21 +60,22 @@ tennisball=tennis; thoughtbaloon=thought balloon; tigerside=tiger; tongueoutwink
 tongueoutwink2=squinting face with tongue; topwithupwardsarrow=TOP arrow; toykotower=Tokyo tower
 turban=person wearing turban; videocasette=videocassette; waitress=person tipping hand
 waningbibbousmoon=waning gibbous moon; waving=waving hand; whiteexclaimationmark=white exclamation mark
-whitestar=star; winking=winking face; womansshirt=woman’s clothes; uppointingsmallredtrisngle=red triangle pointed up
+whitestar=star; winking=winking face; womansshirt=woman's clothes
+uppointingsmallredtrisngle=red triangle pointed up
 downpointingsmallredtrisngle=red triangle pointed down; bow=ribbon; up=backhand index pointing up
 down=backhand index pointing down; couple=couple with heart; pouting=enraged face; wave=water wave
 whitemediumstar=white star; grin=grinning face; pistol=revolver
 pout=person pouting; icecream=ice cream
 """
 
-_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def _fxemoji() -> dict[str, str]:
     pairs = (entry.split("=") for line in _FXEMOJI.strip().splitlines() for entry in line.split(";"))
     table = {name.strip(): label.strip() for name, label in pairs}
     for hour, word in enumerate(_WORDS, start=1):
-        table[f"clock{hour}oclock"] = f"{word} o’clock"
+        table[f"clock{hour}oclock"] = f"{word} o'clock"
         table[f"clock{hour}thirty"] = f"{word}-thirty"
     return table
 

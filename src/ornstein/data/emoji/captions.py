@@ -11,7 +11,7 @@ _TAGS = 3
 def forms(meaning: Meaning, style: str) -> tuple[str, ...]:
     """Return five captions: standard, style first, short, with tags, with group and gender.
 
-    >>> forms(Meaning("waving hand", "waving hand", (4,), ("hello", "wave"), "people and body"), "Noto style")[0]
+    >>> forms(Meaning("waving hand", "waving hand", tones=(4,)), "Noto style")[0]
     'waving hand, medium-dark skin tone, Noto style'
     """
     tone = _VARIANTS[meaning.variant]

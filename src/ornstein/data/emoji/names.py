@@ -11,11 +11,15 @@ from typing import Any
 TONES = ("light", "medium-light", "medium", "medium-dark", "dark")
 _TONE_CODES = {code: tone for tone, code in enumerate(("1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"), start=1)}
 
-# Code points that name a woman or a man, and the one that leaves it open: children, elders, Santa, royalty …
+# Code points that name a woman or a man, and the one that leaves it open: children, elders, royalty
 _NEUTRAL = {
-    **{"1F468": "1F9D1", "1F469": "1F9D1", "1F466": "1F9D2", "1F467": "1F9D2", "1F474": "1F9D3", "1F475": "1F9D3"},
-    **{"1F934": "1FAC5", "1F478": "1FAC5", "1F57A": "1F483", "1F930": "1FAC4", "1FAC3": "1FAC4"},
-    **{"1F385": "1F9D1-200D-1F384", "1F936": "1F9D1-200D-1F384"},
+    **dict.fromkeys(("1F468", "1F469"), "1F9D1"),
+    **dict.fromkeys(("1F466", "1F467"), "1F9D2"),
+    **dict.fromkeys(("1F474", "1F475"), "1F9D3"),
+    **dict.fromkeys(("1F934", "1F478"), "1FAC5"),
+    **dict.fromkeys(("1F930", "1FAC3"), "1FAC4"),
+    **dict.fromkeys(("1F385", "1F936"), "1F9D1-200D-1F384"),
+    "1F57A": "1F483",
     **dict.fromkeys(("1F46B", "1F46C", "1F46D"), "1F9D1-200D-1F91D-200D-1F9D1"),
 }
 _PARTNERS = {"2764": "1F491", "1F48B": "1F48F", "1F91D": "1F9D1-200D-1F91D-200D-1F9D1"}
@@ -48,7 +52,7 @@ def variant_names() -> list[str]:
 
 def slug(text: str) -> str:
     """Return lower-case ASCII words joined by hyphens."""
-    text = re.sub("['’]", "", unicodedata.normalize("NFKD", text))
+    text = re.sub("['\u2019]", "", unicodedata.normalize("NFKD", text))
     return re.sub(r"[^a-z0-9]+", "-", text.encode("ascii", "ignore").decode().lower()).strip("-")
 
 
@@ -66,7 +70,7 @@ def is_private(code: str) -> bool:
 
 def natural(label: str) -> str:
     """Return an emojibase label as words a person would type: "flag: France" becomes "flag of France"."""
-    label = label.replace("’", "'").replace("regional indicator", "letter").replace(" & ", " and ")
+    label = label.replace("\u2019", "'").replace("regional indicator", "letter").replace(" & ", " and ")
     head, colon, tail = label.partition(": ")
     if not colon:
         return label

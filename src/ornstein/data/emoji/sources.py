@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ornstein.data.emoji.aliases import ALIASES
-from ornstein.data.emoji.names import Meaning, Names, is_private, normal
+from ornstein.data.emoji.names import Meaning, Names, is_private
 from ornstein.data.npm import Package
 from ornstein.errors import OrnsteinError
 
@@ -68,9 +68,9 @@ class Icon:
 
 def read_names(files: dict[str, bytes], sets: dict[str, dict[str, Any]]) -> Names:
     """Return the names of emojibase, extended by those that the sets and chat programs use."""
-    groups = {
-        group["order"]: group["message"].replace("&", "and") for group in _json(files, "en/messages.json")["groups"]
-    }
+    groups: dict[int, str] = {}
+    for group in _json(files, "en/messages.json")["groups"]:
+        groups[group["order"]] = group["message"].replace("&", "and")
     names = Names(_json(files, "en/data.json"), groups)
     for data in sets.values():
         icon_codes = {icon: code for code, icon in data.get("chars", {}).items()}
@@ -145,7 +145,7 @@ def _meaning(source: Source, name: str, code: str | None, aliases: list[str], na
     found = names.by_code(code) if code is not None else None
     for candidate in [name, *aliases]:
         found = found or names.by_name(candidate)
-    if found or source.prefix == "fxemoji":  # FxEmoji's own names have no word boundaries to make a caption of
+    if found or source.prefix == "fxemoji":  # its own names run together and make no caption
         return found
     return names.invent(name)
 
@@ -166,9 +166,3 @@ def _json(files: dict[str, bytes], path: str) -> Any:
         return json.loads(files[path])
     except (KeyError, ValueError) as error:
         raise OrnsteinError(f"{EMOJIBASE} has no readable {path}: fetch the package again") from error
-
-
-__all__ = [
-    *("EMOJIBASE", "FLUENT_3D", "ICONIFY", "SOURCES", "STYLE_3D", "Icon", "Source"),
-    *("icons_3d", "icons_of", "normal", "read_names", "svg"),
-]

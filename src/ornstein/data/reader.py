@@ -1,0 +1,83 @@
+"""Open a picture nobody vouches for: size before pixels, then one premultiplied array or one clear reason."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ornstein.data import pixels
+
+MAX_PIXELS = 64 * 2**20
+MAX_BYTES = 512 * 2**20
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+# What Pillow's decoders raise on hostile bytes, by experience rather than by contract.
+_BROKEN = (
+    *(OSError, ValueError, SyntaxError, EOFError, IndexError),
+    *(KeyError, TypeError, OverflowError, struct.error),
+)
+_OVERSIZE = 4  # shrink by a whole factor first, so that 64 megapixels never become floats
+
+
+class BadPictureError(Exception):
+    """Why a file is not a usable picture; `bomb` when decoding it would take too much memory."""
+
+    def __init__(self, why: str, *, bomb: bool = False) -> None:
+        super().__init__(why)
+        self.bomb = bomb
+
+
+def read_picture(path: Path, size: int) -> np.ndarray:
+    """Return the picture in a file, premultiplied uint8 (size, size, 4), fitted with transparent padding.
+
+    First frame of an animation, upright by its EXIF orientation, 16-bit and palette and CMYK converted.
+    Raises BadPictureError.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # odd metadata is no reason to refuse pixels
+            return pixels.letterbox(_decode(path, size), size)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadPictureError(f"more than {MAX_PIXELS >> 20} megapixels", bomb=True) from error
+    except MemoryError as error:
+        raise BadPictureError("does not fit in memory", bomb=True) from error
+    except _BROKEN as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadPictureError(f"not a readable picture ({why.replace(str(path), path.name)})") from error
+
+
+def _decode(path: Path, size: int) -> np.ndarray:
+    """Return the premultiplied pixels, uint8 (h, w, 4), already shrunk by a whole factor when large."""
+    if path.stat().st_size > MAX_BYTES:
+        raise BadPictureError(f"more than {MAX_BYTES >> 20} MiB", bomb=True)
+    with Image.open(io.BytesIO(path.read_bytes()), formats=_FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise BadPictureError(f"{width} x {height} is more than {MAX_PIXELS >> 20} megapixels", bomb=True)
+        image.load()
+        premultiplied = _rgba(ImageOps.exif_transpose(image)).convert("RGBa")
+    factor = max(premultiplied.size) // (_OVERSIZE * size)
+    if factor > 1:
+        premultiplied = premultiplied.reduce(factor)
+    return np.asarray(premultiplied)
+
+
+def _rgba(image: Image.Image) -> Image.Image:
+    """Return straight RGBA of any mode; 16-bit grey is divided by 257, so white stays white."""
+    if image.mode.startswith("I"):
+        deep = np.asarray(image).astype(np.int64)
+        if deep.min() < 0 or deep.max() > 0xFFFF:
+            raise BadPictureError("grey values outside 16 bits: convert it to 8 or 16 bits a channel")
+        return Image.fromarray(((deep + 128) // 257).astype(np.uint8)).convert("RGBA")
+    if image.mode == "F":
+        raise BadPictureError("floating-point pixels: convert it to 8 or 16 bits a channel")
+    if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+        return image.convert("RGB").convert("RGBA")
+    return image.convert("RGBA")
