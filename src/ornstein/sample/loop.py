@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ornstein.denoise.posterior import Denoiser, Posterior
@@ -40,7 +41,7 @@ def trajectory(
     denoiser: Denoiser,
     path: Paths,
     x: Sample,
-    grids: Tensor | Sequence[Tensor],
+    grids: Float[Tensor, "times ..."] | Sequence[Float[Tensor, "_ ..."]],
     condition: Any,
     seeds: Sequence[int],
 ) -> Iterator[State]:
@@ -53,7 +54,8 @@ def trajectory(
         denoiser: `denoise(x, t, condition)`.
         path: one path, or one by field.
         x: samples at the first time of each grid.
-        grids: falling times, (steps + 1,) shared or one a row; float64 is best.
+        grids: falling times, (steps + 1,) shared or one a row; float64 is best. (steps + 1, *elements) where
+            elements stand at different times, for example known ones at 0 throughout.
         condition: anything with rows (``select_rows`` splits it), given to the denoiser.
         seeds: one a row, for stochastic methods.
 
@@ -86,7 +88,7 @@ def _advance(
     denoiser: Denoiser,
     path: Paths,
     x: Sample,
-    grids: Sequence[Tensor],
+    grids: Sequence[Float[Tensor, "_ ..."]],
     condition: Any,
     seeds: Sequence[int],
     memory: Memory,
@@ -103,7 +105,7 @@ def _advance(
     t, s = (torch.stack([grids[row][step + k] for row in active]).to(like.device, dtype) for k in (0, 1))
     latest: list[Sample] = []
 
-    def denoise(x_t: Sample, time: Time) -> Posterior:
+    def denoise(x_t: Sample, time: Time, /) -> Posterior:
         posterior = denoiser(x_t, time, wanted)
         latest.append(posterior.mean)
         return posterior
@@ -115,7 +117,9 @@ def _advance(
     return moved, latest[-1], memory
 
 
-def _replace(x: Tensor, part: Tensor, index: Tensor) -> Tensor:
+def _replace(
+    x: Float[Tensor, "rows *shape"], part: Float[Tensor, "active *shape"], index: Int[Tensor, " active"]
+) -> Float[Tensor, "rows *shape"]:
     if part.shape == x.shape:
         return part
     return x.index_copy(0, index.to(x.device), part)
@@ -126,13 +130,18 @@ def sample(
     denoiser: Denoiser,
     path: Paths,
     x: Sample,
-    grids: Tensor | Sequence[Tensor],
+    grids: Float[Tensor, "times ..."] | Sequence[Float[Tensor, "_ ..."]],
     condition: Any,
     seeds: Sequence[int],
 ) -> Sample:
     """Run ``trajectory`` to its end and return the clean samples."""
+    return sample_last(trajectory(method, denoiser, path, x, grids, condition, seeds))
+
+
+def sample_last(states: Iterator[State]) -> Sample:
+    """Run a trajectory to its end and return the samples of its last state."""
     state = None
-    for state in trajectory(method, denoiser, path, x, grids, condition, seeds):
+    for state in states:
         pass
-    assert state is not None
+    assert state is not None, "a trajectory yields at least its start"
     return state.x

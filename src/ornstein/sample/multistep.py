@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ornstein.denoise.posterior import Bound
-from ornstein.process.fields import Sample, Time, fieldwise
+from ornstein.process.fields import Sample, Time, fieldwise, pad
 from ornstein.process.gaussian import Coefficients, coefficients
 from ornstein.sample.stepper import Memory, Paths, denoising_step
 
@@ -17,8 +18,12 @@ def fresh_2m(x: Sample) -> Memory:
     """Memory of rows without a past: an infinitely long earlier step makes the next one first order."""
     return {
         "mean": fieldwise(torch.zeros_like, x),
-        "step": fieldwise(lambda field: torch.full_like(field, torch.inf), x),
+        "step": fieldwise(_endless, x),
     }
+
+
+def _endless(field: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    return torch.full_like(field, torch.inf)
 
 
 def dpmpp_2m(
@@ -36,12 +41,19 @@ def dpmpp_2m(
     return fieldwise(denoising_step, x, middle, here, there), {"mean": mean, "step": size}
 
 
-def _log_step(x: Tensor, here: Coefficients, there: Coefficients) -> Tensor:
+def _log_step(
+    x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients
+) -> Float[Tensor, "*shape"]:
     """The step's length in log(alpha/sigma), given in full shape so that memory has the sample's rows and fields."""
-    size = (there.logsnr - here.logsnr) / 2
-    return torch.where(here.sigma == 0, torch.inf, size)[(...,) + (None,) * (x.ndim - size.ndim)].expand_as(x)
+    size = torch.where(here.logsnr == there.logsnr, 0.0, (there.logsnr - here.logsnr) / 2)
+    return pad(size, x).expand_as(x)
 
 
-def _extrapolate(mean: Tensor, earlier: Tensor, size: Tensor, earlier_size: Tensor) -> Tensor:
+def _extrapolate(
+    mean: Float[Tensor, "*shape"],
+    earlier: Float[Tensor, "*shape"],
+    size: Float[Tensor, "*shape"],
+    earlier_size: Float[Tensor, "*shape"],
+) -> Float[Tensor, "*shape"]:
     weight = torch.where(size.isinf() | (earlier_size == 0), 0.0, size / (2 * earlier_size))
     return mean + weight * (mean - earlier)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ornstein.denoise.posterior import Bound
@@ -50,7 +51,7 @@ class Method:
     Attributes:
         step: the pure function.
         order: of convergence; weak order for a stochastic method.
-        evaluations: network evaluations a step.
+        evaluations: of the network a step, at most.
         stochastic: whether it draws noise after the start.
         fresh: memory of rows that have no past yet, as neutral values.
         summary: one line for the user.
@@ -64,12 +65,14 @@ class Method:
     fresh: Callable[[Sample], Memory] = no_memory
 
 
-def noise_ratio(here: Coefficients, there: Coefficients) -> Tensor:
+def noise_ratio(here: Coefficients, there: Coefficients) -> Float[Tensor, "..."]:
     """$\\sigma_s/\\sigma_t$, and 1 where both are clean (an element that is given does not move)."""
     return torch.where(here.sigma == 0, 1.0, there.sigma / here.sigma)
 
 
-def denoising_step(x: Tensor, mean: Tensor, here: Coefficients, there: Coefficients) -> Tensor:
+def denoising_step(
+    x: Float[Tensor, "*shape"], mean: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients
+) -> Float[Tensor, "*shape"]:
     r"""Move from $t$ to $s$ with the posterior mean held fixed: $x_s=\alpha_s\hat x+\sigma_s\hat\varepsilon$.
 
     This is DDIM (Song et al. 2020, arXiv 2010.02502, eq. 12 with no added noise), the Euler step of the

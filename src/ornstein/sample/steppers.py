@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ornstein.denoise.posterior import Bound
@@ -27,18 +28,31 @@ def heun(
     r"""Second order, deterministic, two evaluations (Karras et al. 2022, arXiv 2206.00364, algorithm 1).
 
     The trapezoid is taken in the rectified frame $x/(\alpha+\sigma)$ against $\sigma/(\alpha+\sigma)$, which is
-    regular at both ends of every path; where the step ends in clean data it is the DDIM step, as in the paper.
+    regular at both ends of every path; where the step ends in clean data it is the DDIM step, as in the paper (and
+    when every element's step does, the second evaluation is not made).
     """
     here, there = coefficients(path, t), coefficients(path, s)
     first = denoise(x, t).mean
     guess = fieldwise(denoising_step, x, first, here, there)
+    if _clean(there):
+        return guess, memory
     second = denoise(guess, s).mean
     return fieldwise(_trapezoid, x, first, guess, second, here, there), memory
 
 
+def _clean(c: Coefficients | Mapping[str, Coefficients]) -> bool:
+    """Whether no element holds noise any more."""
+    return all(bool((part.sigma == 0).all()) for part in (c.values() if isinstance(c, Mapping) else [c]))
+
+
 def _trapezoid(
-    x: Tensor, first: Tensor, guess: Tensor, second: Tensor, here: Coefficients, there: Coefficients
-) -> Tensor:
+    x: Float[Tensor, "*shape"],
+    first: Float[Tensor, "*shape"],
+    guess: Float[Tensor, "*shape"],
+    second: Float[Tensor, "*shape"],
+    here: Coefficients,
+    there: Coefficients,
+) -> Float[Tensor, "*shape"]:
     here, there = here.like(x), there.like(x)
     size_t, size_s = here.alpha + here.sigma, there.alpha + there.sigma
     done = (there.sigma == 0) | (here.sigma == 0)
@@ -48,7 +62,9 @@ def _trapezoid(
     return torch.where(done, guess, size_s * (x / size_t + change * (slope_t + slope_s) / 2))
 
 
-def _velocity(x: Tensor, mean: Tensor, c: Coefficients, done: Tensor) -> Tensor:
+def _velocity(
+    x: Float[Tensor, "*shape"], mean: Float[Tensor, "*shape"], c: Coefficients, done: Bool[Tensor, "*#shape"]
+) -> Float[Tensor, "*shape"]:
     """Noise minus data, the slope of the rectified frame; anything finite where `done`."""
     return (x - c.alpha * mean) / torch.where(done, 1.0, c.sigma) - mean
 
@@ -64,10 +80,17 @@ def ancestral(
     return fieldwise(_posterior_draw, x, denoise(x, t).mean, noise(), here, there), memory
 
 
-def _posterior_draw(x: Tensor, mean: Tensor, noise: Tensor, here: Coefficients, there: Coefficients) -> Tensor:
+def _posterior_draw(
+    x: Float[Tensor, "*shape"],
+    mean: Float[Tensor, "*shape"],
+    noise: Float[Tensor, "*shape"],
+    here: Coefficients,
+    there: Coefficients,
+) -> Float[Tensor, "*shape"]:
     here, there = here.like(x), there.like(x)
     ratio = noise_ratio(here, there)
-    step = here.alpha / there.alpha  # alpha of the single step from s to t
+    # alpha of the single step from s to t; 1 where a row rests, be it at pure noise
+    step = torch.where(here.alpha == there.alpha, 1.0, here.alpha / there.alpha)
     keep = step * ratio**2  # weight of x_t: step * sigma_s^2 / sigma_t^2
     added = (1 - (step * ratio) ** 2).clamp(min=0)  # share of sigma_s^2 that is fresh noise
     return keep * x + (there.alpha - keep * here.alpha) * mean + there.sigma * added.sqrt() * noise

@@ -1,0 +1,95 @@
+"""``ornstein train``: from a recipe, or a folder of your own pictures, to a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ornstein.recipes.recipe import Recipe
+    from ornstein.train.loop import Trainer
+    from ornstein.train.monitor import Monitor
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe (emoji, fashion) or a folder of pictures or a packed set.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one value: path=value, e.g. training.samples=100000.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run (runs/NAME); an unfinished run resumes.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+) -> None:
+    """Train a model; run the same command again to go on after a stop."""
+    from ornstein.data.pack import Pack
+    from ornstein.train.device import find_device
+    from ornstein.train.loop import Trainer, resolve
+
+    wanted = plan(recipe, settings or [])
+    run = out or Path("runs") / wanted.name
+    where = find_device(device)
+    pack = Pack.open(Path(wanted.data.pack))
+    run.mkdir(parents=True, exist_ok=True)
+    resolved = resolve(wanted, pack)
+    typer.echo(f"{resolved.name}: {len(pack.indices('train')):,} training items of {pack.name}; run in {run}", err=True)
+    trainer = Trainer(resolved, pack, run, where, caption_progress=_captions)
+    finish(trainer, run)
+
+
+def plan(recipe: str, settings: list[str]) -> Recipe:
+    """The recipe that `recipe` names, or the folder recipe for a folder of the user's, with the settings applied."""
+    from ornstein.config import override
+    from ornstein.recipes import RECIPES, find_recipe
+    from ornstein.train.folder import packed
+
+    folder = Path(recipe)
+    if recipe not in RECIPES and folder.is_dir():
+        pack = packed(folder)
+        return override(find_recipe("folder"), [f"name={folder.name}", f"data.pack={pack}", *settings])
+    return override(find_recipe(recipe), settings)
+
+
+def finish(trainer: Trainer, run: Path) -> None:
+    """Train to the end, with checkpoints, sample grids and Ctrl-C, then write the bundle."""
+    import time
+
+    from ornstein.train.interrupt import Interrupt
+    from ornstein.train.monitor import Monitor
+
+    training = trainer.recipe.training
+    saved, next_grid = time.monotonic(), trainer.progress.seen
+    if trainer.progress.seen:
+        typer.echo(f"resuming at {trainer.progress.seen:,} samples", err=True)
+    with Monitor(run, training.samples, trainer.progress.seen) as monitor, Interrupt() as interrupt:
+        for report in trainer.steps():
+            monitor.show(report)
+            if report.progress.seen >= next_grid + training.sample_samples:
+                next_grid = report.progress.seen
+                _grid(trainer, monitor, run)
+            if interrupt.asked:
+                trainer.save()
+                typer.echo(f"stopped at {report.progress.seen:,} samples; run the same command to go on", err=True)
+                raise typer.Exit(130)
+            if time.monotonic() - saved > training.checkpoint_seconds:
+                trainer.save()
+                saved = time.monotonic()
+        trainer.save()
+        _grid(trainer, monitor, run)
+    bundle = trainer.write_bundle(run / "bundle")
+    typer.echo(f"wrote {bundle}; try: ornstein generate \"{(training.prompts or ('…',))[0]}\" --model {bundle}")
+
+
+def _grid(trainer: Trainer, monitor: Monitor, run: Path) -> None:
+    from ornstein.train.monitor import sample_grid, write_grid
+
+    if not trainer.recipe.training.prompts:
+        return
+    grid = sample_grid(trainer.averaged_model(), trainer.recipe.training.prompts)
+    write_grid(grid, run / "samples" / f"{trainer.progress.seen:09d}.png")
+    monitor.picture("samples", grid, trainer.progress.seen)
+
+
+def _captions(done: int, total: int) -> None:
+    if done % 3200 == 0 or done == total:
+        typer.echo(f"captions: {done:,} of {total:,}", err=True)
