@@ -16,11 +16,17 @@ DRAWS = 20_000
 
 
 def people_and_things() -> list[dict[str, object]]:
-    """One concept with two styles of six skin tones, three concepts with one or two pictures, one held out."""
+    """Two styles of six skin tones, three concepts of one or two pictures, one concept held out."""
     rows: list[dict[str, object]] = [
-        {"concept": "hand", "style": style, "variant": variant} for style in ("A", "B") for variant in range(6)
+        {"concept": "hand", "style": style, "variant": variant}
+        for style in ("A", "B")
+        for variant in range(6)
     ]
-    rows += [{"concept": "cup", "style": "A"}, {"concept": "sun", "style": "A"}, {"concept": "sun", "style": "B"}]
+    rows += [
+        {"concept": "cup", "style": "A"},
+        {"concept": "sun", "style": "A"},
+        {"concept": "sun", "style": "B"},
+    ]
     rows += [{"concept": "toned", "style": "A", "variant": variant} for variant in (1, 2)]
     return [*rows, {"concept": "secret", "style": "A", "split": "held-out-concept"}]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -25,7 +26,9 @@ MakePack = Callable[..., Pack]
 
 
 def test_pictures_and_rows_come_back(make_pack: MakePack) -> None:
-    pack = make_pack([{"concept": "cat"}, {"concept": "dog", "variant": 2}, {"concept": "ant", "split": "held-out"}])
+    pack = make_pack(
+        [{"concept": "cat"}, {"concept": "dog", "variant": 2}, {"concept": "ant", "split": "held-out"}]
+    )
     wanted = np.array([2, 0, 2])
     expected = np.stack([random_picture(2), random_picture(0), random_picture(2)])
     assert np.array_equal(pack.pictures(wanted), expected)
@@ -79,7 +82,9 @@ def test_a_missing_shard_is_named(make_pack: MakePack) -> None:
         Pack.open(folder)
 
 
-@pytest.mark.parametrize("header", ["", "[]", "{}", "{", '{"format": 2}', "\ud800".encode("utf-8", "surrogatepass")])
+@pytest.mark.parametrize(
+    "header", ["", "[]", "{}", "{", '{"format": 2}', "\ud800".encode("utf-8", "surrogatepass")]
+)
 def test_other_headers_are_refused(tmp_path: Path, header: str | bytes) -> None:
     (tmp_path / "pack.json").write_bytes(header if isinstance(header, bytes) else header.encode())
     with pytest.raises(OrnsteinError, match="pack"):
@@ -126,8 +131,20 @@ def test_existing_output_is_kept(make_pack: MakePack) -> None:
 def test_a_failure_mid_write_leaves_nothing(tmp_path: Path) -> None:
     data = pixels.encode(random_picture(0))
     bad = make_row("b", data, variant="not a number")
-    with pytest.raises(Exception, match="."):
-        items = [(make_row("a", data), data), (bad, data)]
+    items = [(make_row("a", data), data), (bad, data)]
+    with pytest.raises(ValueError, match="not a number"):
+        write_pack(tmp_path / "out", name="x", size=8, channels=4, items=items)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(rows: object, path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(manifest, "write", full)
+    data = pixels.encode(random_picture(0))
+    items = [(make_row("a", data), data)]
+    with pytest.raises(OrnsteinError, match="cannot write .*: No space left on device"):
         write_pack(tmp_path / "out", name="x", size=8, channels=4, items=items)
     assert not list(tmp_path.iterdir())
 

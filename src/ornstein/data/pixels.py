@@ -7,6 +7,7 @@ of neighbours never bleed the colour of nothing, and compositing on white is one
 from __future__ import annotations
 
 import io
+from math import ceil
 
 import numpy as np
 from PIL import Image
@@ -47,10 +48,13 @@ def area(pictures: np.ndarray, size: int) -> np.ndarray:
     return np.floor(mean + 0.5).clip(0, 255).astype(np.uint8)
 
 
-def _cover(length: int, size: int) -> np.ndarray:
-    """Return float64 (size, length): the share of each of `length` inputs in each of `size` outputs."""
+def _cover(length: float, size: int) -> np.ndarray:
+    """Return float64 (size, ceil(length)): the share of each input in each output.
+
+    When `length` is not whole, the last input is that much narrower than the others.
+    """
     edges = np.arange(size + 1) * (length / size)
-    cells = np.arange(length)
+    cells = np.arange(ceil(length))
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
     return overlap.clip(0) / (length / size)
 
@@ -77,26 +81,31 @@ def decode(data: bytes, channels: int) -> np.ndarray:
         return np.asarray(image.convert("RGBA").convert("RGBa"))
 
 
-def letterbox(picture: np.ndarray, size: int) -> np.ndarray:
+def letterbox(picture: np.ndarray, size: int, extent: tuple[float, float] | None = None) -> np.ndarray:
     """Fit one premultiplied picture (h, w, c) into (size, size, c), centred on zeros, never distorted.
 
-    Smaller pictures are enlarged smoothly. For grey pictures the border is black.
+    Smaller pictures are enlarged smoothly. For grey pictures the border is black. `extent` is the true
+    height and width in pixels where the last row or column stands for less than a whole one.
     """
-    height, width, channels = picture.shape
-    if (height, width) == (size, size):
+    if picture.shape[:2] == (size, size):
         return picture
+    channels = picture.shape[2]
+    height, width = extent or picture.shape[:2]
     scale = size / max(height, width)
     inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
     out = np.zeros((size, size, channels), dtype=np.uint8)
     top, left = (size - inner_height) // 2, (size - inner_width) // 2
-    out[top : top + inner_height, left : left + inner_width] = _resize(picture, inner_height, inner_width)
+    out[top : top + inner_height, left : left + inner_width] = _resize(
+        picture, (height, width), (inner_height, inner_width)
+    )
     return out
 
 
-def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+def _resize(picture: np.ndarray, extent: tuple[float, float], shape: tuple[int, int]) -> np.ndarray:
     """Area average when shrinking, bicubic when growing; premultiplied in, premultiplied out."""
-    if height <= picture.shape[0] and width <= picture.shape[1]:
-        rows, columns = _cover(picture.shape[0], height), _cover(picture.shape[1], width)
+    height, width = shape
+    if height <= extent[0] and width <= extent[1]:
+        rows, columns = _cover(extent[0], height), _cover(extent[1], width)
         mean = np.einsum("yh,hwc,xw->yxc", rows, picture, columns, optimize=True)
         return np.floor(mean + 0.5).clip(0, 255).astype(np.uint8)
     bands = (Image.fromarray(np.ascontiguousarray(band)) for band in np.moveaxis(picture, -1, 0))

@@ -43,7 +43,8 @@ def read_picture(path: Path, size: int) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)  # odd metadata is no reason to refuse pixels
-            return pixels.letterbox(_decode(path, size), size)
+            picture, extent = _decode(path, size)
+            return pixels.letterbox(picture, size, extent)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadPictureError(f"more than {MAX_PIXELS >> 20} megapixels", bomb=True) from error
     except MemoryError as error:
@@ -53,8 +54,11 @@ def read_picture(path: Path, size: int) -> np.ndarray:
         raise BadPictureError(f"not a readable picture ({why.replace(str(path), path.name)})") from error
 
 
-def _decode(path: Path, size: int) -> np.ndarray:
-    """Return the premultiplied pixels, uint8 (h, w, 4), already shrunk by a whole factor when large."""
+def _decode(path: Path, size: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return the premultiplied pixels, uint8 (h, w, 4), and their extent, height and width.
+
+    A large picture is shrunk by a whole factor; its extent is then a fraction of the original's.
+    """
     if path.stat().st_size > MAX_BYTES:
         raise BadPictureError(f"more than {MAX_BYTES >> 20} MiB", bomb=True)
     with Image.open(io.BytesIO(path.read_bytes()), formats=_FORMATS) as image:
@@ -63,10 +67,11 @@ def _decode(path: Path, size: int) -> np.ndarray:
             raise BadPictureError(f"{width} x {height} is more than {MAX_PIXELS >> 20} megapixels", bomb=True)
         image.load()
         premultiplied = _rgba(ImageOps.exif_transpose(image)).convert("RGBa")
-    factor = max(premultiplied.size) // (_OVERSIZE * size)
+    width, height = premultiplied.size  # once upright
+    factor = max(1, max(width, height) // (_OVERSIZE * size))
     if factor > 1:
         premultiplied = premultiplied.reduce(factor)
-    return np.asarray(premultiplied)
+    return np.asarray(premultiplied), (height / factor, width / factor)
 
 
 def _rgba(image: Image.Image) -> Image.Image:
