@@ -28,12 +28,7 @@ def parse(kind: type[C], values: Mapping[str, Any]) -> C:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = list(_siblings(kind, first["loc"]))
-            raise UsageError(f"unknown key {path!r}{nearest(str(first['loc'][-1]), known)}") from None
-        raise UsageError(f"{path}: {first['msg']} (got {first['input']!r})") from None
+        raise UsageError(_one_line(kind, error.errors()[0])) from None
 
 
 def override(config: C, settings: Sequence[str]) -> C:
@@ -56,10 +51,25 @@ def override(config: C, settings: Sequence[str]) -> C:
             section = section[name]
         if not isinstance(section, dict):
             raise UsageError(f"{'.'.join(parents)!r} is a value, not a section; set it whole")
-        if leaf == "kind":  # another variant has other keys: keep only the choice itself
+        value = _read(text)
+        if leaf == "kind" and section.get("kind") != value:  # another variant has other keys: keep only the choice
             section.clear()
-        section[leaf] = _read(text)
+        section[leaf] = value
     return parse(type(config), values)
+
+
+def _one_line(kind: type[Config], error: Any) -> str:
+    """What is wrong, where, and the nearest name that would be right."""
+    where, what = [str(part) for part in error["loc"]], error["type"]
+    path = ".".join(where)
+    if what == "extra_forbidden":
+        return f"unknown key {path!r}{nearest(where[-1], set(_siblings(kind, error['loc'])))}"
+    if what == "union_tag_invalid":
+        known = [name.strip("' ") for name in error["ctx"]["expected_tags"].split(",")]
+        return f"unknown {path}.kind {error['ctx']['tag']!r}{nearest(error['ctx']['tag'], known)}"
+    message = error["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(error["input"], dict) else f" (got {error['input']!r})"
+    return f"{path}: {message}{got}" if path else message
 
 
 def _read(text: str) -> Any:

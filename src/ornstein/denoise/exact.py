@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ornstein.denoise.posterior import Posterior
@@ -25,17 +26,20 @@ class GaussianDenoiser:
     """
 
     path: Path
-    mean: Tensor
-    deviation: Tensor
+    mean: Float[Tensor, "*#shape"]
+    deviation: Float[Tensor, "*#shape"]
 
     def __call__(self, x_t: Sample, t: Time, condition: Any = None) -> Posterior:
-        assert isinstance(x_t, Tensor) and isinstance(t, Tensor)
+        assert isinstance(x_t, Tensor)
+        assert isinstance(t, Tensor)
         c = self.path(t).like(x_t)
         variance = self.deviation**2
         gain = c.alpha * variance / (c.alpha**2 * variance + c.sigma**2)
         return Posterior(self.mean + gain * (x_t - c.alpha * self.mean))
 
-    def solution(self, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    def solution(
+        self, x_t: Float[Tensor, "*shape"], t: Float[Tensor, "*time"], s: Float[Tensor, "*time"]
+    ) -> Float[Tensor, "*shape"]:
         """The exact probability-flow map from time `t` to time `s`: a Gaussian is carried quantile to quantile."""
         here, there = self.path(t).like(x_t), self.path(s).like(x_t)
         spread_t = torch.sqrt(here.alpha**2 * self.deviation**2 + here.sigma**2)
@@ -49,17 +53,18 @@ class MixtureDenoiser:
 
     Attributes:
         path: how the data is destroyed.
-        means: (K, D). deviations: (K,). log_weights: (K,), normalised or not.
+        means, deviations: of the K parts, in D dimensions. log_weights: normalised or not.
     """
 
     path: Path
-    means: Tensor
-    deviations: Tensor
-    log_weights: Tensor
+    means: Float[Tensor, "parts width"]
+    deviations: Float[Tensor, " parts"]
+    log_weights: Float[Tensor, " parts"]
 
     def __call__(self, x_t: Sample, t: Time, condition: Any = None) -> Posterior:
         """`x_t` is (B, D) and `t` (B,)."""
-        assert isinstance(x_t, Tensor) and isinstance(t, Tensor)
+        assert isinstance(x_t, Tensor)
+        assert isinstance(t, Tensor)
         c = self.path(t)
         alpha, sigma = pad(c.alpha, x_t)[..., None], pad(c.sigma, x_t)[..., None]  # (B, 1, 1)
         means, variances = self.means[None], (self.deviations**2)[None, :, None]  # (1, K, D), (1, K, 1)

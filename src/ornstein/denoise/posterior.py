@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ornstein.process.fields import Sample, Time
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """What is believed about the clean sample given the noisy one.
+    r"""What is believed about the clean sample given the noisy one.
 
     Attributes:
-        mean: $E[x\\mid x_t]$, shaped like the sample.
+        mean: $E[x\mid x_t]$, shaped like the sample.
     """
 
     mean: Sample
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """``denoise(x_t, t, condition) -> Posterior``: the only thing samplers, guidance and losses see of a network."""
 
     def __call__(self, x_t: Sample, t: Time, condition: Any) -> Posterior: ...
 
 
+@runtime_checkable
 class Bound(Protocol):
     """A denoiser with its condition already given: what a stepper calls."""
 
-    def __call__(self, x_t: Sample, t: Time) -> Posterior: ...
+    def __call__(self, x_t: Sample, t: Time, /) -> Posterior: ...

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from jaxtyping import Float
 from torch import Tensor
 
 from ornstein.denoise.algebra import TargetName, level, solve
@@ -16,10 +17,16 @@ LOGSNR_LIMIT = 20.0
 """Networks are told a finite logsnr: at 20 the noise is e^-10 of the data, under 8-bit rounding."""
 
 
+@runtime_checkable
 class Network(Protocol):
-    """``network(z, logsnr, condition)``: `z` has unit variance, `logsnr` is a prefix of its shape; returns its shape."""
+    """``network(z, logsnr, condition)``, shaped like `z`.
 
-    def __call__(self, z: Tensor, logsnr: Tensor, condition: Any) -> Tensor: ...
+    `z` has unit variance; the shape of `logsnr` is a prefix of its shape.
+    """
+
+    def __call__(
+        self, z: Float[Tensor, "rows *shape"], logsnr: Float[Tensor, "rows ..."], condition: Any
+    ) -> Float[Tensor, "rows *shape"]: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class NetworkDenoiser:
 
     The network sees $z=x_t/\sqrt{\alpha^2+\sigma^2}$ and logsnr, both free of the path, so the path may be changed
     after training. `target` "edm" gives the preconditioning of Karras et al. 2022 (table 1) for unit data
-    deviation; the other targets are the plain ones.
+    deviation; the other targets are the plain ones. `x_t` and `t` are float32 or float64, both the same.
 
     Attributes:
         network: maps (z, logsnr, condition) to the target, in any floating dtype.

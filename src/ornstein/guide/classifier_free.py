@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ornstein.denoise.posterior import Denoiser, Posterior
 from ornstein.process.fields import Sample, Time, fieldwise, first_tensor, pad, select_rows
 
 
+@runtime_checkable
 class Condition(Protocol):
     """Rows of a condition that can be picked and stacked."""
 
-    def select(self, rows: Tensor) -> Condition: ...
+    def select(self, rows: Int[Tensor, " chosen"]) -> Condition: ...
     def join(self, other: Any) -> Condition: ...
 
 
@@ -31,9 +33,9 @@ class Guided:
 
     positive: Condition
     negative: Condition
-    scale: Tensor
+    scale: Float[Tensor, " rows"]
 
-    def select(self, rows: Tensor) -> Guided:
+    def select(self, rows: Int[Tensor, " chosen"]) -> Guided:
         """Pick rows, as ``select_rows`` asks."""
         return Guided(self.positive.select(rows), self.negative.select(rows), self.scale[rows])
 
@@ -70,13 +72,15 @@ class ClassifierFree:
         return Posterior(fieldwise(_push, mean, rows, twins, condition.scale[twins]))
 
 
-def _row_time(t: Time) -> Tensor:
-    """(B,) the noisiest time of each row."""
-    time = first_tensor(t)
-    return time if time.ndim == 1 else time.flatten(1).amax(1)
+def _row_time(t: Time) -> Float[Tensor, " rows"]:
+    """The noisiest time of each row, over its elements and fields."""
+    each = [t] if isinstance(t, Tensor) else list(t.values())
+    return torch.stack([time.reshape(len(time), -1).amax(1) for time in each]).amax(0)
 
 
-def _push(mean: Tensor, rows: int, twins: Tensor, scale: Tensor) -> Tensor:
+def _push(
+    mean: Float[Tensor, "both *shape"], rows: int, twins: Int[Tensor, " twins"], scale: Float[Tensor, " twins"]
+) -> Float[Tensor, "{rows} *shape"]:
     positive, negative = mean[:rows], mean[rows:]
     index = twins.to(mean.device)
     weight = pad(scale.to(mean), negative)

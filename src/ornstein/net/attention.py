@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def rotary_angles(coordinates: Tensor, head_width: int) -> Tensor:
+def rotary_angles(
+    coordinates: Float[Tensor, "rows tokens axes"], head_width: int
+) -> Float[Tensor, "rows tokens {head_width}//2"]:
     r"""Angles of the rotary embedding (Su et al. 2021, arXiv 2104.09864) of real coordinates.
 
     Half of a head's channels are pairs; the pairs are shared out evenly over the axes, each axis with frequencies
@@ -30,7 +33,11 @@ def rotary_angles(coordinates: Tensor, head_width: int) -> Tensor:
     return F.pad(angles, (0, pairs - each * axes))
 
 
-def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+def rotate(
+    x: Float[Tensor, "rows heads tokens width"],
+    cosine: Float[Tensor, "rows 1 tokens width//2"],
+    sine: Float[Tensor, "rows 1 tokens width//2"],
+) -> Float[Tensor, "rows heads tokens width"]:
     """Rotate the pairs (i, i + half) of the last axis of (B, heads, L, width) by (B, 1, L, width / 2) angles."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
@@ -54,7 +61,12 @@ class Attention(nn.Module):
         self.key_scale = nn.Parameter(torch.ones(width // heads))
         self.out = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+    def forward(
+        self,
+        x: Float[Tensor, "rows tokens width"],
+        rotation: tuple[Float[Tensor, "rows 1 tokens half"], Float[Tensor, "rows 1 tokens half"]],
+        mask: Bool[Tensor, "rows 1 1 tokens"] | None,
+    ) -> Float[Tensor, "rows tokens width"]:
         """Attend within each row.
 
         Args:
@@ -71,5 +83,5 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
-def _normalise(x: Tensor) -> Tensor:
+def _normalise(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return F.rms_norm(x, x.shape[-1:], eps=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,7 +21,7 @@ class SwiGLU(nn.Module):
         self.into = nn.Linear(width, 2 * hidden, bias=False)
         self.out = nn.Linear(hidden, width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         gate, value = self.into(x).chunk(2, dim=-1)
         return self.out(F.silu(gate) * value)
 
@@ -39,15 +40,23 @@ class Block(nn.Module):
         self.offsets = nn.Parameter(torch.zeros(6, width))
 
     def forward(
-        self, x: Tensor, modulation: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None
-    ) -> Tensor:
-        """`x` is (B, L, width); `modulation` (B, 1 or L, 6, width)."""
+        self,
+        x: Float[Tensor, "rows tokens width"],
+        modulation: Float[Tensor, "rows #tokens 6 width"],
+        rotation: tuple[Float[Tensor, "rows 1 tokens half"], Float[Tensor, "rows 1 tokens half"]],
+        mask: Bool[Tensor, "rows 1 1 tokens"] | None,
+    ) -> Float[Tensor, "rows tokens width"]:
+        """Run both parts; `modulation` is of each row or of each token, the rest as in ``Attention``."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.offsets).unbind(-2)
         x = x + gate_a * self.attention(modulate(x, shift_a, scale_a), rotation, mask)
         return x + gate_f * self.feed_forward(modulate(x, shift_f, scale_f))
 
 
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+def modulate(
+    x: Float[Tensor, "rows tokens width"],
+    shift: Float[Tensor, "rows #tokens width"],
+    scale: Float[Tensor, "rows #tokens width"],
+) -> Float[Tensor, "rows tokens width"]:
     """RMS-normalise the last axis, then scale by ``1 + scale`` and shift."""
     return F.rms_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
 
@@ -62,7 +71,7 @@ class LevelEmbedding(nn.Module):
         self.scales: Tensor
         self.mlp = nn.Sequential(nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, logsnr: Tensor) -> Tensor:
+    def forward(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level width"]:
         angles = logsnr[..., None].float() * self.scales
         return self.mlp(torch.cat([angles.sin(), angles.cos()], dim=-1))
 
@@ -76,6 +85,6 @@ class PlaceEmbedding(nn.Module):
         self.scales: Tensor
         self.linear = nn.Linear(2 * octaves * axes, width)
 
-    def forward(self, coordinates: Tensor) -> Tensor:
+    def forward(self, coordinates: Float[Tensor, "*place axes"]) -> Float[Tensor, "*place width"]:
         angles = (coordinates[..., None] * self.scales).flatten(-2)
         return self.linear(torch.cat([angles.sin(), angles.cos()], dim=-1))

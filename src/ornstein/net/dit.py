@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ornstein.config import Config
@@ -43,13 +44,13 @@ class Transformer(nn.Module):
 
     def forward(
         self,
-        tokens: Tensor,
-        coordinates: Tensor,
-        logsnr: Tensor,
-        condition: Tensor,
-        condition_mask: Tensor,
-        token_mask: Tensor | None = None,
-    ) -> Tensor:
+        tokens: Float[Tensor, "rows tokens width"],
+        coordinates: Float[Tensor, "rows tokens axes"],
+        logsnr: Float[Tensor, " rows"] | Float[Tensor, "rows tokens"],
+        condition: Float[Tensor, "rows states width"],
+        condition_mask: Bool[Tensor, "rows states"],
+        token_mask: Bool[Tensor, "rows tokens"] | None = None,
+    ) -> Float[Tensor, "rows tokens width"]:
         """Run the blocks.
 
         Args:
@@ -66,7 +67,7 @@ class Transformer(nn.Module):
         length, extra = tokens.shape[1], condition.shape[1]
         steer = self.level(logsnr if logsnr.ndim == 2 else logsnr[:, None])
         steer = steer + self.pooled(_masked_mean(condition, condition_mask))[:, None]
-        modulation = self._modulation(steer, length, extra)
+        modulation = self._modulation(steer, extra, token_mask)
         angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, extra, 0))[:, None]
         mask = self._mask(condition_mask, token_mask, length)
         x = torch.cat([condition + self.condition_kind, tokens + self.place(coordinates)], dim=1)
@@ -76,20 +77,27 @@ class Transformer(nn.Module):
         shift, scale = modulation[:, -length:, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
         return modulate(x[:, extra:], shift, scale)
 
-    def _modulation(self, steer: Tensor, length: int, extra: int) -> Tensor:
-        """(B, 1 or M + L, 8, width); condition tokens among tokens of mixed levels see the mean level."""
+    def _modulation(
+        self, steer: Float[Tensor, "rows #tokens width"], extra: int, token_mask: Bool[Tensor, "rows tokens"] | None
+    ) -> Float[Tensor, "rows each 8 width"]:
+        """One of each row, or of each token where they differ; condition tokens then see the mean of real tokens."""
         raw = self.modulation(nn.functional.silu(steer)).float().unflatten(-1, (8, -1))
         if steer.shape[1] == 1:
             return raw
-        return torch.cat([raw.mean(1, keepdim=True).expand(-1, extra, -1, -1), raw], dim=1)
+        mean = raw.mean(1) if token_mask is None else _masked_mean(raw.flatten(2), token_mask).view_as(raw[:, 0])
+        return torch.cat([mean[:, None].expand(-1, extra, -1, -1), raw], dim=1)
 
     @staticmethod
-    def _mask(condition_mask: Tensor, token_mask: Tensor | None, length: int) -> Tensor:
+    def _mask(
+        condition_mask: Bool[Tensor, "rows states"], token_mask: Bool[Tensor, "rows tokens"] | None, length: int
+    ) -> Bool[Tensor, "rows 1 1 all"]:
         if token_mask is None:
             token_mask = condition_mask.new_ones(condition_mask.shape[0], length)
         return torch.cat([condition_mask, token_mask], dim=1)[:, None, None]
 
 
-def _masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
+def _masked_mean(
+    tokens: Float[Tensor, "rows tokens width"], mask: Bool[Tensor, "rows tokens"]
+) -> Float[Tensor, "rows width"]:
     weight = mask[..., None].to(tokens.dtype)
     return (tokens * weight).sum(1) / weight.sum(1).clamp(min=1)

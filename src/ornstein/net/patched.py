@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -51,13 +52,20 @@ class PatchedTransformer(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, z: Tensor, logsnr: Tensor, condition: Tensor, condition_mask: Tensor) -> Tensor:
+    def forward(
+        self,
+        z: Float[Tensor, "rows *spatial channels"],
+        logsnr: Float[Tensor, "rows ..."],
+        condition: Float[Tensor, "rows states width"],
+        condition_mask: Bool[Tensor, "rows states"],
+    ) -> Float[Tensor, "rows *spatial channels"]:
         """Map (B, *spatial, C) to the same shape.
 
         Args:
             z: input of unit variance; spatial sides are multiples of the patch.
             logsnr: (B,), or a longer prefix of `z`'s shape for levels by element (averaged over a patch).
-            condition: (B, M, width) tokens. condition_mask: (B, M) bool.
+            condition: (B, M, width) tokens.
+            condition_mask: (B, M), True for real tokens.
         """
         spatial, patch = tuple(z.shape[1:-1]), self.config.patch
         tokens = self.embed(patchify(z, patch))
@@ -83,6 +91,8 @@ class Smooth(nn.Module):
         assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, output: Tensor, z: Tensor) -> Tensor:
+    def forward(
+        self, output: Float[Tensor, "rows *spatial channels"], z: Float[Tensor, "rows *spatial channels"]
+    ) -> Float[Tensor, "rows *spatial channels"]:
         both = torch.cat([output, z.to(output.dtype)], dim=-1).movedim(-1, 1)
         return output + self.out(F.silu(self.into(both))).movedim(1, -1)

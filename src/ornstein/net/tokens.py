@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
-def patchify(x: Tensor, patch: int) -> Tensor:
+def patchify(x: Float[Tensor, "rows *spatial channels"], patch: int) -> Float[Tensor, "rows tokens numbers"]:
     """Cut (B, *spatial, C) into (B, L, patch**n * C) tokens, row-major over the grid of patches.
 
     Raises:
@@ -23,7 +24,9 @@ def patchify(x: Tensor, patch: int) -> Tensor:
     )
 
 
-def unpatchify(tokens: Tensor, patch: int, spatial: tuple[int, ...]) -> Tensor:
+def unpatchify(
+    tokens: Float[Tensor, "rows tokens numbers"], patch: int, spatial: tuple[int, ...]
+) -> Float[Tensor, "rows *spatial channels"]:
     """The inverse of ``patchify``: (B, L, patch**n * C) to (B, *spatial, C)."""
     batch, n = tokens.shape[0], len(spatial)
     grid = [side // patch for side in spatial]
@@ -32,7 +35,9 @@ def unpatchify(tokens: Tensor, patch: int, spatial: tuple[int, ...]) -> Tensor:
     return x.permute(0, *order, 2 * n + 1).reshape(batch, *spatial, -1)
 
 
-def grid_coordinates(spatial: tuple[int, ...], patch: int, device: torch.device | None = None) -> Tensor:
+def grid_coordinates(
+    spatial: tuple[int, ...], patch: int, device: torch.device | None = None
+) -> Float[Tensor, "tokens axes"]:
     """(L, n) centres of the patches; the longest side spans [-1, 1], so a place keeps its number at any resolution."""
     longest = max(spatial)
     axes = [
@@ -41,7 +46,9 @@ def grid_coordinates(spatial: tuple[int, ...], patch: int, device: torch.device 
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(spatial))
 
 
-def patch_means(levels: Tensor, patch: int, spatial: tuple[int, ...]) -> Tensor:
+def patch_means(
+    levels: Float[Tensor, "rows *prefix"], patch: int, spatial: tuple[int, ...]
+) -> Float[Tensor, "rows *tokens"]:
     """Average per-element values (B, or a prefix of (B, *spatial)) over each patch: (B,) stays, else (B, L)."""
     if levels.ndim == 1:
         return levels

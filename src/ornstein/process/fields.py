@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
-Sample: TypeAlias = Tensor | Mapping[str, Tensor]
+Sample: TypeAlias = Shaped[Tensor, "rows *shape"] | Mapping[str, Shaped[Tensor, "rows ..."]]
 """One batch of samples: rows first. A mapping holds one tensor for each named field."""
 
-Time: TypeAlias = Tensor | Mapping[str, Tensor]
+Time: TypeAlias = Float[Tensor, "*time"] | Mapping[str, Float[Tensor, "..."]]
 """Times in [0, 1], 0 = data: shape (B,) or any longer prefix of the sample's shape; one for each field or shared."""
 
 
@@ -30,7 +31,7 @@ def fieldwise(function: Callable[..., Tensor], sample: Sample, *others: Any) -> 
     }
 
 
-def pad(time: Tensor, like: Tensor) -> Tensor:
+def pad(time: Shaped[Tensor, "*time"], like: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
     """Append axes of length one to `time` until it broadcasts against `like` from the left.
 
     Args:
@@ -51,13 +52,18 @@ def first_tensor(sample: Sample) -> Tensor:
     return sample if isinstance(sample, Tensor) else next(iter(sample.values()))
 
 
-def select_rows(value: Any, rows: Tensor) -> Any:
-    """Index the leading axis of every tensor in `value`: a tensor, mapping, or anything without rows.
+def select_rows(value: Any, rows: Shaped[Tensor, " chosen"]) -> Any:
+    """Index the leading axis of every tensor in `value`.
 
-    Works on samples, times, conditions (any object with a ``select`` method) and stepper memories alike.
+    Works on samples, times, conditions (any object with a ``select`` method, or None) and stepper memories alike.
+
+    Raises:
+        TypeError: if it cannot be known what the rows of `value` are.
     """
     if isinstance(value, Tensor):
         return value[rows]
     if isinstance(value, Mapping):
         return {name: select_rows(part, rows) for name, part in cast(Mapping[str, Any], value).items()}
-    return value.select(rows) if hasattr(value, "select") else value
+    if value is None or hasattr(value, "select"):
+        return value if value is None else value.select(rows)
+    raise TypeError(f"a {type(value).__name__} has no rows to select: give a tensor, a mapping or a select method")

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float, Shaped
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -29,20 +30,20 @@ from ornstein.process.fields import Sample, Time, fieldwise, pad
 class Coefficients:
     """`alpha` and `sigma` at some times: the same shape as the time, and float64 if the time is."""
 
-    alpha: Tensor
-    sigma: Tensor
+    alpha: Float[Tensor, "*time"]
+    sigma: Float[Tensor, "*time"]
 
     @property
-    def logsnr(self) -> Tensor:
-        """$2\\log(\\alpha/\\sigma)$: +inf at clean data, -inf at pure noise."""
+    def logsnr(self) -> Float[Tensor, "..."]:
+        r"""$2\log(\alpha/\sigma)$: +inf at clean data, -inf at pure noise."""
         return 2 * (self.alpha.log() - self.sigma.log())
 
     @property
-    def scale(self) -> Tensor:
-        """$\\sqrt{\\alpha^2+\\sigma^2}$: the deviation of $x_t$ when data has unit variance."""
+    def scale(self) -> Float[Tensor, "..."]:
+        r"""$\sqrt{\alpha^2+\sigma^2}$: the deviation of $x_t$ when data has unit variance."""
         return torch.hypot(self.alpha, self.sigma)
 
-    def like(self, x: Tensor) -> Coefficients:
+    def like(self, x: Shaped[Tensor, "..."]) -> Coefficients:
         """The same coefficients with axes appended so that they broadcast against `x`."""
         return Coefficients(pad(self.alpha, x), pad(self.sigma, x))
 
@@ -51,9 +52,9 @@ class Coefficients:
 class Path(Protocol):
     """Anything that says how much data and how much noise is in $x_t$, and finds the time of a noise level."""
 
-    def __call__(self, t: Tensor) -> Coefficients: ...
+    def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients: ...
 
-    def time(self, logsnr: Tensor) -> Tensor:
+    def time(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level"]:
         """The inverse of ``logsnr(t)``, in [0, 1]; accepts +-inf."""
         ...
 
@@ -63,11 +64,11 @@ class Cosine(Config):
 
     kind: Literal["cosine"] = "cosine"
 
-    def __call__(self, t: Tensor) -> Coefficients:
+    def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients:
         # sin of the complement is exactly 0 at t = 1, where cos(pi/2) would leave a rounding error
         return Coefficients(torch.sin((1 - t) * (math.pi / 2)), torch.sin(t * (math.pi / 2)))
 
-    def time(self, logsnr: Tensor) -> Tensor:
+    def time(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level"]:
         return torch.atan(torch.exp(-logsnr / 2)) * (2 / math.pi)
 
 
@@ -76,10 +77,10 @@ class Flow(Config):
 
     kind: Literal["flow"] = "flow"
 
-    def __call__(self, t: Tensor) -> Coefficients:
+    def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients:
         return Coefficients(1 - t, t)
 
-    def time(self, logsnr: Tensor) -> Tensor:
+    def time(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level"]:
         return torch.sigmoid(-logsnr / 2)
 
 
@@ -93,14 +94,15 @@ class LinearBeta(Config):
     beta_min: float = Field(0.1, gt=0)
     beta_max: float = Field(20.0, gt=0)
 
-    def __call__(self, t: Tensor) -> Coefficients:
+    def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients:
         return _variance_preserving(-t * self.beta_min - t * t * ((self.beta_max - self.beta_min) / 2))
 
-    def time(self, logsnr: Tensor) -> Tensor:
-        slope, integral = self.beta_max - self.beta_min, torch.nn.functional.softplus(-logsnr)
+    def time(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level"]:
+        slope, whole = self.beta_max - self.beta_min, (self.beta_max + self.beta_min) / 2
+        integral = torch.nn.functional.softplus(-logsnr).clamp(max=whole)
         # the positive root, in the form that does not cancel near t = 0
         t = 2 * integral / (self.beta_min + torch.sqrt(self.beta_min**2 + 2 * slope * integral))
-        return torch.where(integral.isinf(), 1.0, t).clamp(0, 1)
+        return t.clamp(0, 1)
 
 
 class DiscreteBeta(Config):
@@ -124,14 +126,14 @@ class DiscreteBeta(Config):
         betas = torch.linspace(*ends, self.steps, dtype=torch.float64) ** (1 / power)
         return torch.cat([betas.new_zeros(1), torch.log1p(-betas).cumsum(0)])
 
-    def __call__(self, t: Tensor) -> Coefficients:
+    def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients:
         table = self._log_alpha_bar.to(t.device)
         position = t.double().clamp(0, 1) * self.steps
         below = position.floor().long().clamp(max=self.steps - 1)
         log_alpha_bar = torch.lerp(table[below], table[below + 1], position - below)
         return _variance_preserving(log_alpha_bar.to(t.dtype))
 
-    def time(self, logsnr: Tensor) -> Tensor:
+    def time(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level"]:
         wanted = -torch.nn.functional.softplus(-logsnr.double())
         table = self._log_alpha_bar.to(logsnr.device)
         above = torch.searchsorted(-table, -wanted).clamp(1, self.steps)
@@ -160,10 +162,10 @@ class VarianceExploding(Config):
     def _log_ratio(self) -> float:
         return 2 * math.log(self.sigma_max / self.sigma_min)
 
-    def __call__(self, t: Tensor) -> Coefficients:
+    def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients:
         return Coefficients(torch.ones_like(t), self.sigma_min * torch.expm1(t * self._log_ratio).sqrt())
 
-    def time(self, logsnr: Tensor) -> Tensor:
+    def time(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level"]:
         return (torch.log1p(torch.exp(-logsnr) / self.sigma_min**2) / self._log_ratio).clamp(0, 1)
 
 
@@ -199,6 +201,8 @@ def corrupt(path: Path | Mapping[str, Path], x: Sample, t: Time, noise: Sample) 
     return fieldwise(_mix, x, noise, coefficients(path, t))
 
 
-def _mix(x: Tensor, noise: Tensor, c: Coefficients) -> Tensor:
+def _mix(
+    x: Float[Tensor, "*shape"], noise: Float[Tensor, "*shape"], c: Coefficients
+) -> Float[Tensor, "*shape"]:
     c = c.like(x)
     return c.alpha * x + c.sigma * noise

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ornstein.process.fields import Sample
@@ -31,7 +32,9 @@ def row_noise(seeds: Sequence[int], draws: Sequence[int] | int, like: Sample) ->
     return _rows(seeds, draws, like, "noise")
 
 
-def _rows(seeds: Sequence[int], draws: Sequence[int] | int, like: Tensor, purpose: str) -> Tensor:
+def _rows(
+    seeds: Sequence[int], draws: Sequence[int] | int, like: Float[Tensor, "rows *shape"], purpose: str
+) -> Float[Tensor, "rows *shape"]:
     if len(seeds) != like.shape[0]:
         raise ValueError(f"{len(seeds)} seeds for {like.shape[0]} rows")
     each = [draws] * len(seeds) if isinstance(draws, int) else draws
@@ -39,4 +42,4 @@ def _rows(seeds: Sequence[int], draws: Sequence[int] | int, like: Tensor, purpos
         stream(purpose, seed, draw).standard_normal(tuple(like.shape[1:]), dtype=np.float32)
         for seed, draw in zip(seeds, each, strict=True)
     ]
-    return torch.from_numpy(np.stack(rows)).to(like.device, like.dtype) if rows else torch.zeros_like(like)
+    return torch.as_tensor(np.stack(rows)).to(like.device, like.dtype) if rows else torch.zeros_like(like)

@@ -5,6 +5,7 @@ Progress, previews and cancellation belong to whoever consumes the generator; st
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -140,8 +141,4 @@ def sample(
 
 def sample_last(states: Iterator[State]) -> Sample:
     """Run a trajectory to its end and return the samples of its last state."""
-    state = None
-    for state in states:
-        pass
-    assert state is not None, "a trajectory yields at least its start"
-    return state.x
+    return deque(states, maxlen=1).pop().x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,7 @@ Memory: TypeAlias = Mapping[str, Sample]
 Paths: TypeAlias = Path | Mapping[str, Path]
 
 
+@runtime_checkable
 class Step(Protocol):
     """``step(denoise, path, x, t, s, memory, noise) -> (x at s, memory)``; pure, for rows or elements at any times.
 
@@ -66,7 +67,7 @@ class Method:
 
 
 def noise_ratio(here: Coefficients, there: Coefficients) -> Float[Tensor, "..."]:
-    """$\\sigma_s/\\sigma_t$, and 1 where both are clean (an element that is given does not move)."""
+    r"""$\sigma_s/\sigma_t$, and 1 where both are clean (an element that is given does not move)."""
     return torch.where(here.sigma == 0, 1.0, there.sigma / here.sigma)
 
 
