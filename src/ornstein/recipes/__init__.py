@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+from ornstein.config import parse
 from ornstein.errors import UsageError, nearest
 from ornstein.recipes.emoji import emoji
 from ornstein.recipes.fashion import fashion
@@ -22,3 +25,16 @@ def find_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"unknown recipe {name!r}{nearest(name, RECIPES)}")
     return RECIPES[name]()
+
+
+def read_recipe(file: Path) -> Recipe:
+    """Read a recipe from a JSON file, for example one out of a bundle's model.json.
+
+    Raises:
+        UsageError: not JSON, or not a recipe; the first bad key is named.
+    """
+    try:
+        values = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} is not a recipe in JSON: {error}") from None
+    return parse(Recipe, values)

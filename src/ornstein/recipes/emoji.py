@@ -15,12 +15,12 @@ def emoji() -> Recipe:
     """
     return Recipe(
         name="emoji",
-        data=DataSection(pack="data/emoji", draw="concept-first", captions=(0.5, 0.2, 0.1, 0.1, 0.1)),
+        data=DataSection(pack="data/emoji", draw="concept-first", captions=(0.55, 0.2, 0.1, 0.15)),
         condition=TextCondition(length=18),
         network=PatchedConfig(transformer=TransformerConfig(width=384, depth=6, heads=6), patch=8),
         training=TrainingSection(
             samples=600_000,
-            stages=(Stage(size=32, batch=256, share=7), Stage(size=64, batch=128, share=3)),
+            stages=(Stage(size=32, batch=256, share=3), Stage(size=64, batch=128, share=1)),
             prompts=(
                 "grinning face, Noto style", "red apple, 3D style", "dog face, flat style", "rocket, Twemoji style",
                 "birthday cake, Fluent style", "sunflower, Noto style", "guitar, 3D style", "castle, EmojiOne style",

@@ -96,7 +96,8 @@ class Trainer:
             self.draw = Uniform(pack, "train", caption_weights=section.captions)
         self.conditions = self.model.encoder
         if isinstance(self.conditions, TextEncoder):
-            captions = [c for index in pack.indices("train") for c in pack.captions(int(index))]
+            used = len(section.captions)
+            captions = [c for index in pack.indices("train") for c in pack.captions(int(index))[:used]]
             self.conditions = self.conditions.corpus(captions, run / "cache", caption_progress)
         self.optimiser = Optimiser(self.model.network, recipe.optimiser, recipe.training.samples)
         self.averages = [AveragedWeights(self.model.network, half_life) for half_life in recipe.training.ema]
