@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ornstein import bundle as bundles
+from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
-from ornstein.condition.text import TextEncoder
+from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
 from ornstein.condition.tokens import TokenEmbedder, Tokens
 from ornstein.denoise.precondition import NetworkDenoiser
-from ornstein.errors import UsageError
+from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
 from ornstein.net.patched import PatchedTransformer
+from ornstein.output import Output
 from ornstein.process.noise import row_noise
 from ornstein.recipes.recipe import Recipe, TextCondition
+from ornstein.record import Computation, ModelName, Platform, Record
+from ornstein.request import MAX_SIZE, Progress, Request, batches, requests
 from ornstein.sample.loop import State, trajectory
 from ornstein.sample.registry import find_method
+from ornstein.shelf import find
+
+if TYPE_CHECKING:
+    from ornstein.data.manifest import Row
+
+BATCHES = {"cpu": (4, 1), "cuda": (64, 16, 4, 1)}
+"""Rows of a batch. Few fixed sizes, so that a picture's numbers depend on a size, not on who else asks; on two cores
+a batch of 16 is no faster a picture than one of 4."""
+
+
+SMALLEST = 32
+"""Side of the smallest picture, unless the model was trained at a smaller one."""
 
 
 class ConditionedNetwork(nn.Module):
@@ -75,7 +96,7 @@ class Model:
         recipe: what it is made of.
         network: the trained weights.
         encoder: turns prompts into conditions.
-        facts: what a bundle knows beyond the recipe (hashes, metrics); empty for a model in training.
+        bundle: where it was loaded from or saved to; None for a model in training.
         device: where the network runs.
     """
 
@@ -84,10 +105,10 @@ class Model:
         recipe: Recipe,
         network: ConditionedNetwork,
         encoder: TextEncoder | ClassEncoder,
-        facts: dict[str, Any] | None = None,
+        bundle: Bundle | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.recipe, self.encoder, self.facts = recipe, encoder, facts or {}
+        self.recipe, self.encoder, self.bundle = recipe, encoder, bundle
         self.device = torch.device(device)
         self.dtype = fast_dtype(self.device)
         self.network = network.to(self.device)
@@ -105,9 +126,197 @@ class Model:
             network = ConditionedNetwork(recipe, encoder.width)
         return cls(recipe, network, encoder)
 
-    def denoiser(self, network: Callable[..., Tensor] | None = None) -> NetworkDenoiser:
+    @classmethod
+    def load(
+        cls,
+        name_or_folder: str | Path,
+        encoder_folder: str | Path | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Model:
+        """A model from a bundle: a shipped one, one of the user's by name, or a folder.
+
+        Raises:
+            OrnsteinError: no such bundle, or one that is damaged: altered, incomplete, of a newer format, with weights
+                that are not finite or are not those of its recipe.
+        """
+        bundle = Bundle.open(find(name_or_folder))
+        facts, tensors = bundle.facts, bundle.weights()
+        if facts.encoder not in (None, WEIGHTS_SHA256):
+            raise OrnsteinError(f"{bundle.folder} needs another text encoder (sha256 {facts.encoder[:12]}…)")
+        encoder = condition_encoder(facts.recipe, encoder_folder)
+        _refuse_misfit(bundle, tensors, encoder.width)
+        network = ConditionedNetwork(facts.recipe, encoder.width)
+        network.load_state_dict(tensors)
+        return cls(facts.recipe, network.eval(), encoder, bundle, device)
+
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        manifest: Sequence[Row] | str | Path | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+        dtype: DtypeName | None = None,
+    ) -> Path:
+        """Write a bundle, whole or not at all. What is not given is taken over from the bundle this model came from.
+
+        Args:
+            folder: must not exist.
+            manifest: the training pictures' rows, or a manifest file.
+            metrics: what was measured, plain values.
+            training: what it cost: samples ``seen``, ``seconds``, ``flops``.
+            dtype: of the stored weights; bfloat16 halves the file. float32 for a model that has no bundle.
+
+        Raises:
+            UsageError: the folder exists. OrnsteinError: weights that are not finite, or a disk that refuses.
+        """
+        old, data = self.bundle, None
+        if manifest is None and old is not None and old.facts.data is not None:
+            manifest, data = old.folder / bundles.MANIFEST, old.facts.data
+        self.bundle = bundles.save(
+            Path(folder),
+            self.recipe,
+            self.network.state_dict(),
+            dtype=dtype or (old.facts.dtype if old else "float32"),
+            encoder=WEIGHTS_SHA256 if isinstance(self.recipe.condition, TextCondition) else None,
+            data=data,
+            manifest=Path(manifest) if isinstance(manifest, str) else manifest,
+            metrics=metrics if metrics is not None else old.metrics() if old else {},
+            training=training if training is not None else old.facts.training if old else {},
+        )
+        return self.bundle.folder
+
+    def generate(
+        self,
+        prompts: str | Sequence[str],
+        seeds: int | Sequence[int] | None = None,
+        n: int = 1,
+        *,
+        steps: int | Sequence[int] | None = None,
+        guidance: float | Sequence[float] | None = None,
+        sampler: str | Sequence[str] | None = None,
+        negative: str | Sequence[str] = "",
+        size: int | Sequence[int] | None = None,
+        progress: Progress = lambda done, of: None,
+    ) -> list[Output]:
+        """Make `n` pictures of each prompt, in the order of the prompts.
+
+        Args:
+            prompts: what to draw.
+            seeds: None draws one for each picture; s gives each prompt's pictures s, s + 1, …; or one for each.
+            n: pictures of each prompt.
+            steps: of the sampler. As everything below: one for all, for each prompt, or for each picture, and the
+                recipe's where None.
+            guidance: how strongly the prompt steers; 1 is off.
+            sampler: name of a method.
+            negative: what to move away from.
+            size: side in pixels.
+            progress: told (steps done, steps in all).
+
+        Raises:
+            UsageError: an argument out of range, before anything runs.
+        """
+        defaults = self.recipe.sampling
+        asked = requests(
+            prompts, n, seeds, negative,
+            steps=defaults.steps if steps is None else steps,
+            guidance=defaults.guidance if guidance is None else guidance,
+            sampler=defaults.sampler if sampler is None else sampler,
+            size=defaults.size if size is None else size,
+        )  # fmt: skip
+        self._refuse(asked)
+        plan = batches(asked, BATCHES[self.device.type])
+        outputs: dict[int, Output] = {}
+        done, total = 0, sum(asked[batch[0]].steps for batch in plan)
+        for batch in plan:
+            rows = [asked[index] for index in batch]
+            pictures = self._run(rows, self.dtype, lambda step, offset=done: progress(offset + step, total))
+            for row, (index, picture) in enumerate(zip(batch, pictures, strict=True)):
+                outputs[index] = Output(picture, self._record(rows, row))
+            done += rows[0].steps
+        return [outputs[index] for index in range(len(asked))]
+
+    def replay(self, record: Record) -> Output:
+        """Make a picture again from its record: the same numbers on the same machine and build.
+
+        Raises:
+            OrnsteinError: it was made by another model.
+        """
+        made_by, name = record.model.fingerprint, record.model.name
+        if made_by is None:
+            raise OrnsteinError(f"this picture was made by a model {name!r} that was never saved")
+        if self.bundle is None or made_by != self.bundle.fingerprint:
+            mine = self.bundle.fingerprint[:10] if self.bundle else "unsaved"
+            raise OrnsteinError(
+                f"this picture was made by another model: {name!r} {made_by[:10]}, not {mine}"
+            )
+        self._refuse([record.request])
+        computation = record.computation
+        rows = [record.request] * computation.rows  # neighbours never matter, only how many there are
+        with _threads(computation.threads):
+            pictures = self._run(rows, DTYPES[computation.dtype])
+            made = self._record(rows, computation.row, computation.dtype)
+        return Output(pictures[computation.row], made.model_copy(update={"file": record.file}))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sides of the pictures it was trained on."""
+        return tuple(sorted({stage.size for stage in self.recipe.training.stages}))
+
+    def _refuse(self, asked: Iterable[Request]) -> None:
+        """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
+        patch, smallest = self.recipe.network.patch, min((SMALLEST, *self.sizes))
+        for request in asked:
+            if request.size % patch or request.size < smallest:
+                raise UsageError(
+                    f"size {request.size} is not supported: this model makes multiples of {patch} from {smallest} to "
+                    f"{MAX_SIZE // patch * patch}; it was trained at {_listed(self.sizes)}"
+                )
+        for size in {request.size for request in asked} - {self.recipe.sampling.size, *self.sizes}:
+            warnings.warn(f"this model was trained at {_listed(self.sizes)} pixels, not {size}", stacklevel=3)
+        texts = {text for request in asked for text in (request.prompt, request.negative)}
+        self.encoder.encode(sorted(texts))
+
+    @torch.inference_mode()
+    def _run(
+        self, rows: Sequence[Request], dtype: torch.dtype, progress: Callable[[int], None] = lambda step: None
+    ) -> np.ndarray:
+        """Pictures of one batch of like requests, uint8 (rows, H, W, C) premultiplied."""
+        states = self.trajectory(
+            [row.prompt for row in rows],
+            [row.seed for row in rows],
+            steps=[row.steps for row in rows],
+            guidance=[row.guidance for row in rows],
+            sampler=rows[0].sampler,
+            negatives=[row.negative for row in rows],
+            size=rows[0].size,
+            dtype=dtype,
+        )
+        x = None
+        for state in states:
+            progress(state.step)
+            x = state.x
+        assert isinstance(x, Tensor)
+        return self.recipe.codec.decode(x)
+
+    def _record(self, rows: Sequence[Request], row: int, dtype: DtypeName | None = None) -> Record:
+        return Record(
+            request=rows[row],
+            model=ModelName(name=self.recipe.name, fingerprint=self.bundle and self.bundle.fingerprint),
+            computation=Computation(
+                rows=len(rows),
+                row=row,
+                dtype=dtype or ("bfloat16" if self.dtype == torch.bfloat16 else "float32"),
+                threads=torch.get_num_threads(),
+            ),
+            platform=Platform.here(self.device),
+        )
+
+    def denoiser(
+        self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None
+    ) -> NetworkDenoiser:
         """The denoiser of this model; `network` stands in for its own weights (compiled, or averaged)."""
-        call = AutocastNetwork(network or self.network, self.dtype)
+        call = AutocastNetwork(self.network if network is None else network, dtype or self.dtype)
         return NetworkDenoiser(call, self.recipe.process.path, self.recipe.process.target)
 
     def trajectory(
@@ -121,6 +330,7 @@ class Model:
         negatives: Sequence[str],
         size: int,
         network: nn.Module | None = None,
+        dtype: torch.dtype | None = None,
     ) -> Iterator[State]:
         """Yield the sampler's states for one batch: one prompt, seed, number of steps and scale a row."""
         recipe = self.recipe
@@ -138,5 +348,40 @@ class Model:
             self.encoder.encode(negatives).to(self.device),
             torch.tensor(guidance, device=self.device),
         )
-        denoiser = ClassifierFree(self.denoiser(network), recipe.sampling.interval)
+        denoiser = ClassifierFree(self.denoiser(network, dtype), recipe.sampling.interval)
         yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
+
+
+def _refuse_misfit(bundle: Bundle, tensors: Mapping[str, Tensor], states_width: int) -> None:
+    """Raise OrnsteinError unless the weights are exactly those of the recipe's network; allocates nothing."""
+    depth = bundle.facts.recipe.network.transformer.depth
+    if depth > len(tensors):  # before a forged depth builds a billion blocks
+        raise OrnsteinError(f"{bundle.folder} names {depth} blocks but holds {len(tensors)} weights")
+    try:
+        with torch.device("meta"):
+            expected = ConditionedNetwork(bundle.facts.recipe, states_width).state_dict()
+    except Exception as error:  # whatever a network raises for a shape it cannot have
+        raise OrnsteinError(f"{bundle.folder} names a network that cannot be built: {error}") from error
+    if missing := sorted(expected.keys() - tensors.keys()):
+        raise OrnsteinError(f"{bundle.folder} lacks the weight {missing[0]} ({len(missing)} missing)")
+    if extra := sorted(tensors.keys() - expected.keys()):
+        raise OrnsteinError(f"{bundle.folder} holds the unknown weight {extra[0]} ({len(extra)} unknown)")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            shapes = f"{tuple(tensor.shape)}, not {tuple(expected[name].shape)}"
+            raise OrnsteinError(f"{bundle.folder}: the weight {name} has the shape {shapes}")
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Share work over as many threads as then, as far as this machine has cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(count, max(before, os.cpu_count() or 1)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return " and ".join(str(size) for size in sizes)

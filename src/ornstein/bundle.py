@@ -1,0 +1,280 @@
+"""The bundle: a model as a folder of plain files, every one hashed, nothing ever unpickled.
+
+- ``model.json``: format, recipe, hashes of the other files, origins of the data, cost of the training
+- ``model.safetensors``: weights
+- ``metrics.json``: what was measured
+- ``card.md``: the same for people
+- ``manifest.parquet``: one row for every training picture, where the data is known
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ornstein import __version__
+from ornstein.card import card_text
+from ornstein.config import Config, parse
+from ornstein.data.atomic import new_folder
+from ornstein.errors import OrnsteinError, UsageError
+from ornstein.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ornstein.data.manifest import Row
+
+FORMAT = 1
+HEADER, WEIGHTS, METRICS, CARD, MANIFEST = (
+    "model.json", "model.safetensors", "metrics.json", "card.md", "manifest.parquet"
+)  # fmt: skip
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+LARGEST_HEADER = 4 << 20  # bytes
+
+DtypeName = Literal["float32", "bfloat16"]
+
+
+class Origin(Config):
+    """Pictures of one style under one licence: what an attribution licence asks to name."""
+
+    style: str
+    holder: str
+    licence: str
+    source: str
+    pictures: int
+
+
+class Data(Config):
+    """What a model learned from: root hash of the manifest, pictures by split and by origin."""
+
+    root: str
+    pictures: int
+    splits: dict[str, int]
+    origins: tuple[Origin, ...]
+
+
+class Facts(Config):
+    """What ``model.json`` says.
+
+    Attributes:
+        format: of the bundle. ornstein: version that wrote it. name: of the model.
+        recipe: resolved. parameters: number of weights. dtype: they are stored in; computing widens them.
+        encoder: sha256 of the text encoder's weights; None for a model of classes.
+        files: sha256 by file name. data: None where it was not told. training: what it cost.
+    """
+
+    format: int
+    ornstein: str
+    name: str
+    recipe: Recipe
+    parameters: int
+    dtype: DtypeName
+    encoder: str | None
+    files: dict[str, str]
+    data: Data | None = None
+    training: dict[str, int | float | str | None] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose header has been read.
+
+    Attributes:
+        folder: where it is. facts: its header.
+        fingerprint: sha256 of recipe and weights, all that a picture depends on; card and metrics may change.
+    """
+
+    folder: Path
+    facts: Facts
+    fingerprint: str
+
+    @classmethod
+    def open(cls, folder: Path) -> Bundle:
+        """Read the header and check every file's hash.
+
+        Raises:
+            OrnsteinError: not a bundle, a newer format, an unknown key, a missing or altered file.
+        """
+        values = _read_header(folder)
+        try:
+            facts = parse(Facts, values)
+        except UsageError as error:
+            raise OrnsteinError(f"{folder / HEADER}: {error}") from error
+        _check_files(folder, facts.files)
+        key = json.dumps([values["recipe"], facts.files[WEIGHTS], facts.encoder], sort_keys=True)
+        return cls(folder, facts, hashlib.sha256(key.encode()).hexdigest())
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights in float32.
+
+        Raises:
+            OrnsteinError: unreadable, or not finite.
+        """
+        from safetensors.torch import load_file
+
+        path = self.folder / WEIGHTS
+        try:
+            tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+        except Exception as error:  # safetensors raises its own types
+            raise OrnsteinError(f"{path} cannot be read: {error}") from error
+        _refuse_non_finite(tensors, str(path))
+        return tensors
+
+    def metrics(self) -> dict[str, Any]:
+        """What was measured; empty where nothing was. Raises OrnsteinError."""
+        return _read_json(self.folder / METRICS)
+
+
+def save(
+    folder: Path,
+    recipe: Recipe,
+    tensors: Mapping[str, Tensor],
+    *,
+    dtype: DtypeName,
+    encoder: str | None,
+    data: Data | None,
+    manifest: Sequence[Row] | Path | None,
+    metrics: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> Bundle:
+    """Write a bundle whole or not at all, and open it.
+
+    Args:
+        folder: must not exist.
+        recipe: resolved.
+        tensors: the weights by name.
+        dtype: that the weights are stored in.
+        encoder: sha256 of the text encoder's weights, None for a model of classes.
+        data: what `manifest` says, where it is a file that is already known; else None.
+        manifest: rows, or a manifest file.
+        metrics: what was measured: plain finite values, nested as you like.
+        training: what it cost: ``seen``, ``seconds``, ``flops``.
+
+    Raises:
+        UsageError: the folder exists, or metrics are not plain finite JSON. OrnsteinError: weights that are not
+            finite, or a disk that refuses.
+    """
+    if folder.exists():
+        raise UsageError(f"{folder} exists already: save to a new folder")
+    _refuse_non_finite(tensors, "the model")
+    try:
+        measured = json.dumps(dict(metrics), indent=1, allow_nan=False, ensure_ascii=False)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"metrics must be plain finite values: {error}") from error
+    with new_folder(folder) as part:
+        _write_weights(tensors, DTYPES[dtype], part / WEIGHTS)
+        (part / METRICS).write_text(measured, encoding="utf-8")
+        data = _write_manifest(manifest, data, part / MANIFEST)
+        values = {
+            "format": FORMAT, "ornstein": __version__, "name": recipe.name,
+            "recipe": recipe.model_dump(mode="json"),
+            "parameters": sum(tensor.numel() for tensor in tensors.values()), "dtype": dtype, "encoder": encoder,
+            "files": {}, "data": data and data.model_dump(mode="json"), "training": dict(training),
+        }  # fmt: skip
+        facts = parse(Facts, values)
+        (part / CARD).write_text(card_text(facts, metrics), encoding="utf-8")
+        values["files"] = {file.name: _sha256(file) for file in sorted(part.iterdir())}
+        (part / HEADER).write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
+    return Bundle.open(folder)
+
+
+def origins(rows: Iterable[Row]) -> tuple[Origin, ...]:
+    """Count rows by style, holder and licence; the source is what their sources have in common."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        groups.setdefault((row.style, row.holder, row.licence), []).append(row.source)
+    return tuple(
+        Origin(style=style, holder=holder, licence=licence, source=_common(sources), pictures=len(sources))
+        for (style, holder, licence), sources in sorted(groups.items())
+    )
+
+
+def _common(sources: list[str]) -> str:
+    start = os.path.commonprefix(sources)  # noqa: RUF071 - by character is meant: "package version file"
+    if any(source != start for source in sources):  # cut back to a whole word
+        start = start[: max(start.rfind(mark) for mark in " :/") + 1]
+    return start.rstrip(" :/")
+
+
+def _write_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path) -> None:
+    from safetensors.torch import save  # save_file would make a file that only its owner can read
+
+    path.write_bytes(
+        save({name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors.items()})
+    )
+
+
+def _write_manifest(manifest: Sequence[Row] | Path | None, data: Data | None, path: Path) -> Data | None:
+    """Write or copy the manifest; return what it says."""
+    if manifest is None:
+        return None
+    if isinstance(manifest, Path) and data is not None:
+        shutil.copyfile(manifest, path)
+        return data
+    from ornstein.data import manifest as table
+
+    rows = table.read(manifest) if isinstance(manifest, Path) else manifest
+    table.write(rows, path)
+    splits = dict(Counter(row.split for row in rows))
+    return Data(root=table.root_hash(rows), pictures=len(rows), splits=splits, origins=origins(rows))
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    values = _read_json(folder / HEADER)
+    version = values.get("format")
+    if not isinstance(version, int):
+        raise OrnsteinError(f"{folder / HEADER} has no format number: it is no ornstein bundle")
+    if version > FORMAT:
+        raise OrnsteinError(
+            f"{folder} has format {version}; this version reads up to {FORMAT}: update ornstein"
+        )
+    return values
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > LARGEST_HEADER:
+            raise OrnsteinError(f"{path} is larger than any file of its kind: do not trust this bundle")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise OrnsteinError(f"{path.parent} is not a bundle: it has no {path.name}") from error
+    except OSError as error:
+        raise OrnsteinError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise OrnsteinError(f"{path} is not readable JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise OrnsteinError(f"{path} is not what ornstein wrote: a mapping is expected")
+    return values
+
+
+def _check_files(folder: Path, files: Mapping[str, str]) -> None:
+    if missing := sorted({WEIGHTS, METRICS, CARD} - set(files)):
+        raise OrnsteinError(f"{folder / HEADER} lists no {', '.join(missing)}: the bundle is incomplete")
+    for name, expected in files.items():
+        if name not in (WEIGHTS, METRICS, CARD, MANIFEST):
+            raise OrnsteinError(f"{folder / HEADER} lists an unknown file {name!r}: do not trust it")
+        file = folder / name
+        if not file.is_file():
+            raise OrnsteinError(f"{file} is missing: fetch or save the bundle again")
+        if (found := _sha256(file)) != expected:
+            raise OrnsteinError(f"{file} was altered: its sha256 is {found[:12]}…, not {expected[:12]}…")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _refuse_non_finite(tensors: Mapping[str, Tensor], where: str) -> None:
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise OrnsteinError(f"{where}: the weight {name} is not finite (NaN or infinity)")

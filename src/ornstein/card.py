@@ -1,0 +1,113 @@
+"""The model card: what is known of a model, for people. Nothing is said that the bundle does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ornstein.bundle import Data, Facts
+
+
+def card_text(facts: Facts, metrics: Mapping[str, Any]) -> str:
+    """The card in Markdown."""
+    parts = [
+        f"# {facts.name}", _summary(facts), "## Intended use", _use(facts), "## Training data", _data(facts.data),
+        "## Training", _training(facts), "## Measurements", _measurements(metrics), "## Limits", _limits(facts),
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(facts: Facts) -> str:
+    recipe = facts.recipe
+    transformer = recipe.network.transformer
+    kind = "RGBA pictures with transparency" if recipe.codec.channels == 4 else "grey pictures"
+    steered = "a short English text" if recipe.condition.kind == "text" else "a class name"
+    return (
+        f"A diffusion model that makes {kind} of {recipe.sampling.size} x {recipe.sampling.size} pixels from "
+        f"{steered}: {facts.parameters:,} weights, stored in {facts.dtype}, in a transformer of "
+        f"{transformer.depth} blocks, width {transformer.width}, on patches of {recipe.network.patch} pixels."
+    )
+
+
+def _use(facts: Facts) -> str:
+    size = facts.recipe.sampling.size
+    return (
+        f"Small pictures of the kinds that the training data shows, at {size} pixels, and a starting point for "
+        "fine-tuning. It is not meant for likenesses of people, for text in pictures, or for pictures that are to "
+        "be taken as records of real events."
+    )
+
+
+def _data(data: Data | None) -> str:
+    if data is None:
+        return "Not recorded in this bundle."
+    splits = ", ".join(f"{count:,} {name}" for name, count in sorted(data.splits.items()))
+    rows = [
+        f"| {' | '.join(map(_cell, (o.style, o.holder, o.licence, o.source)))} | {o.pictures:,} |"
+        for o in data.origins
+    ]
+    return "\n".join(
+        [
+            f"{data.pictures:,} pictures ({splits}); `manifest.parquet` lists each with licence, holder and source; "
+            f"root hash `{data.root}`.",
+            "",
+            "| set | author | licence | source | pictures |",
+            "|---|---|---|---|---:|",
+            *rows,
+            "",
+            *_by_licence(data),
+        ]
+    )
+
+
+def _cell(text: str) -> str:
+    """Text of others inside a table: one line, no cell borders."""
+    return " ".join(text.split()).replace("|", "\\|") or "-"
+
+
+def _by_licence(data: Data) -> Iterator[str]:
+    counts: dict[str, int] = {}
+    for origin in data.origins:
+        counts[origin.licence] = counts.get(origin.licence, 0) + origin.pictures
+    for licence, count in sorted(counts.items(), key=lambda item: -item[1]):
+        yield f"- {licence or 'no licence named'}: {count:,} pictures"
+
+
+def _training(facts: Facts) -> str:
+    known = dict(facts.training)
+    lines: list[str] = []
+    if (seen := known.pop("seen", None)) is not None:
+        lines.append(f"- samples seen: {seen:,}")
+    if (seconds := known.pop("seconds", None)) is not None:
+        lines.append(f"- working time: {float(seconds) / 60:,.0f} minutes")
+    if (flops := known.pop("flops", None)) is not None:
+        lines.append(f"- cost: {float(flops):.3g} floating-point operations (6 x weights x tokens)")
+    lines += [f"- {name}: {value}" for name, value in known.items() if value is not None]
+    return "\n".join(lines) or "Not recorded in this bundle."
+
+
+def _measurements(metrics: Mapping[str, Any]) -> str:
+    return "\n".join(_listed(metrics)) or "None recorded."
+
+
+def _listed(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}- {name}:"
+            yield from _listed(value, indent + "  ")
+        else:
+            shown = f"{value:.4g}" if isinstance(value, float) else value
+            yield f"{indent}- {name}: {shown}"
+
+
+def _limits(facts: Facts) -> str:
+    sizes = sorted({stage.size for stage in facts.recipe.training.stages})
+    trained = " and ".join(str(size) for size in sizes)
+    lines = [f"- Trained at {trained} pixels; other sizes are asked of it at the user's risk."]
+    if facts.recipe.condition.kind == "text":
+        lines.append(f"- Prompts are read in English and cut to {facts.recipe.condition.length} tokens.")
+    else:
+        lines.append(f"- It knows {len(facts.recipe.condition.names)} classes and nothing else.")
+    lines.append("- It shows what its training data shows, with that data's choices and gaps.")
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""The command line: one file a verb. Nothing heavy is imported until a verb runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from ornstein.cli.data import app as data
+from ornstein.cli.doctor import doctor
+from ornstein.cli.generate import generate
+from ornstein.cli.models import app as models
+from ornstein.cli.replay import replay
+from ornstein.cli.train import train
+from ornstein.errors import OrnsteinError
+
+app = typer.Typer(
+    name="ornstein", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode=None, help="Diffusion models from a folder of licensed data to a served generator.",
+)  # fmt: skip
+app.command()(generate)
+app.command()(replay)
+app.add_typer(models, name="models")
+app.command()(train)
+app.add_typer(data, name="data")
+app.command()(doctor)
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: a mistake is one line on stderr and code 2, a failure one line and code 1."""
+    try:
+        code = app(args=arguments, prog_name="ornstein", standalone_mode=False)
+    except OrnsteinError as error:
+        code = _say(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: leave quietly
+        code = 1
+    except MemoryError:
+        code = _say("not enough memory", 1)
+    except Exception as error:
+        # typer's own complaints: their base class has had several homes, this method always
+        explain = getattr(error, "format_message", None)
+        if explain is None:
+            raise
+        code = _complain(error, explain())
+    if code == INTERRUPTED:
+        _say("stopped", code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(error: Exception, message: str) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(message)
+        return 2
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "ornstein"
+    return _say(f"{message.rstrip('.')} (see {command} --help)", getattr(error, "exit_code", 2))
+
+
+def _say(message: str, code: int) -> int:
+    """Print one line on stderr, whatever the message holds."""
+    line = " ".join(message.split()).encode("utf-8", "backslashreplace").decode()
+    print(f"ornstein: {line}", file=sys.stderr)
+    return code

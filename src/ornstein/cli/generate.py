@@ -1,0 +1,211 @@
+"""``ornstein generate``: from prompts to picture files."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import unicodedata
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ornstein.model import Model
+    from ornstein.output import Output
+
+BAR_AFTER = 2.0  # seconds
+
+Prompts = Annotated[list[str], typer.Argument(metavar="PROMPT...", help="What to draw; may be several.")]
+Count = Annotated[int, typer.Option("-n", "--number", help="Pictures of each prompt.")]
+Seed = Annotated[
+    int | None, typer.Option(help="Of the first picture; the next count up. Random if left out.")
+]
+Steps = Annotated[int | None, typer.Option(help="Sampler steps (the model's default).")]
+Guidance = Annotated[float | None, typer.Option(help="How strongly the prompt steers; 1 is off.")]
+Sampler = Annotated[str | None, typer.Option(help="ddim, heun, dpmpp-2m or ddpm.")]
+Negative = Annotated[str, typer.Option(help="What to move away from.")]
+Name = Annotated[str, typer.Option("--model", help="A model's name or its folder.")]
+Size = Annotated[int | None, typer.Option(help="Side in pixels.")]
+Background = Annotated[
+    str | None, typer.Option(help="white, #rrggbb …; transparent if left out (JPEG: white).")
+]
+Out = Annotated[
+    Path | None, typer.Option(help="A .png, .webp or .jpg file, or a folder; else the current folder.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+
+
+def generate(
+    prompts: Prompts,
+    n: Count = 1,
+    seed: Seed = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    sampler: Sampler = None,
+    negative: Negative = "",
+    model: Name = "emoji",
+    size: Size = None,
+    background: Background = None,
+    out: Out = None,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Make pictures from prompts. Several pictures also come as one grid."""
+    from ornstein.model import Model
+    from ornstein.output import file_form
+    from ornstein.request import requests
+
+    ready = Model.load(model)
+    defaults, started = ready.recipe.sampling, time.perf_counter()
+    settings: dict[str, Any] = {
+        "steps": defaults.steps if steps is None else steps,
+        "guidance": defaults.guidance if guidance is None else guidance,
+        "sampler": sampler or defaults.sampler,
+        "size": defaults.size if size is None else size,
+    }
+    asked = requests(prompts, n, seed, negative, **settings)
+    files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
+    form = file_form(files[0], background, ready.recipe.codec.channels)
+    if background is None and form.background:
+        _note("JPEG has no transparency: the background is white")
+    with _warnings(), _bar() as progress:
+        outputs = ready.generate(
+            prompts, [request.seed for request in asked], n, negative=negative, progress=progress, **settings
+        )
+    seconds = time.perf_counter() - started
+    written = _write(outputs, files, sheet, n if len(prompts) > 1 else None, background, force)
+    _report(ready, outputs, written, seconds, as_json)
+
+
+def targets(
+    out: Path | None, pictures: Sequence[tuple[str, int]], force: bool
+) -> tuple[list[Path], Path | None]:
+    """Where the pictures, given as (prompt, seed), and their grid are to go; nothing is written yet.
+
+    One picture goes to the file named; several go beside it with numbers, and their grid takes its name. In a folder,
+    files are named after prompt and seed.
+
+    Raises:
+        UsageError: a file exists, or a suffix is unknown. OrnsteinError: the folder cannot be written.
+    """
+    from ornstein.output import FORMATS, file_form, refuse_existing, refuse_unwritable
+
+    named = out is not None and not out.is_dir() and out.suffix != ""
+    if named:
+        assert out is not None
+        file_form(out, None, 4)
+        files = [out] if len(pictures) == 1 else [_numbered(out, k + 1) for k in range(len(pictures))]
+        sheet = out if len(pictures) > 1 else None
+        folder = out.parent
+    else:
+        folder = out or Path()
+        files = _named_after(folder, pictures)
+        sheet = _free(folder / f"{_slug(pictures[0][0])}-grid.png", ()) if len(pictures) > 1 else None
+    refuse_unwritable(folder)
+    for file in [*files, *([sheet] if sheet else [])]:
+        refuse_existing(file, force)
+    assert all(file.suffix.lower() in FORMATS for file in files)
+    return files, sheet
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _named_after(folder: Path, pictures: Sequence[tuple[str, int]]) -> list[Path]:
+    files: list[Path] = []
+    for prompt, seed in pictures:
+        files.append(_free(folder / f"{_slug(prompt)}-{seed}.png", files))
+    return files
+
+
+def _free(path: Path, taken: Sequence[Path]) -> Path:
+    """`path`, or the first of ``path-2``, ``path-3`` … that neither exists nor is taken."""
+    number, candidate = 1, path
+    while candidate in taken or candidate.exists():
+        number += 1
+        candidate = _numbered(path, number)
+    return candidate
+
+
+def _slug(prompt: str) -> str:
+    """Up to 40 plain characters of a prompt, fit for any file system."""
+    plain = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:40].strip("-") or "picture"
+
+
+def _write(
+    outputs: Sequence[Output],
+    files: Sequence[Path],
+    sheet: Path | None,
+    columns: int | None,
+    background: str | None,
+    force: bool,
+) -> list[Path]:
+    from ornstein.output import encode, file_form, grid, write
+
+    written = [output.save(file, background, force) for output, file in zip(outputs, files, strict=True)]
+    if sheet is not None:
+        cells = grid([output.array for output in outputs], columns)
+        write(sheet, encode(cells, file_form(sheet, background, cells.shape[-1])), force)
+        written.append(sheet)
+    return written
+
+
+def _report(
+    model: Model, outputs: Sequence[Output], written: Sequence[Path], seconds: float, as_json: bool
+) -> None:
+    if not as_json:
+        for file in written:
+            typer.echo(str(file))
+        return
+    pictures = [
+        {"file": str(file), **output.record.model_dump(mode="json")}
+        for output, file in zip(outputs, written, strict=False)
+    ]
+    sheet = str(written[-1]) if len(written) > len(outputs) else None
+    typer.echo(
+        json.dumps({"model": model.recipe.name, "seconds": seconds, "pictures": pictures, "grid": sheet})
+    )
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """Yields a progress function that draws a bar on stderr once the work has taken two seconds."""
+    started, bar, task = time.monotonic(), None, None
+
+    def progress(done: int, total: int) -> None:
+        nonlocal bar, task
+        if bar is None and time.monotonic() - started > BAR_AFTER:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            bar = Progress(console=Console(stderr=True), transient=True)
+            bar.start()
+            task = bar.add_task("generating", total=total)
+        if bar is not None and task is not None:
+            bar.update(task, completed=done)
+
+    try:
+        yield progress
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    """Shows the model's warnings as one line each."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *rest, **more: _note(str(message))
+        yield
+
+
+def _note(text: str) -> None:
+    typer.echo(f"ornstein: note: {text}", err=True)

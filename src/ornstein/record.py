@@ -1,0 +1,82 @@
+"""The replay record: everything needed to make a picture again, bit for bit; it travels inside the picture."""
+
+from __future__ import annotations
+
+import platform
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, model_validator
+
+from ornstein import __version__
+from ornstein.config import Config
+from ornstein.request import Request
+
+MAX_ROWS = 64
+
+
+class ModelName(Config):
+    """Which model: its name for people, and a hash of recipe and weights; None for one that was never saved."""
+
+    name: str = Field(max_length=200)
+    fingerprint: str | None = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Computation(Config):
+    """How it was computed: numbers depend on the shape of a batch and on how work is split over threads.
+
+    Attributes:
+        rows: of the batch. row: this picture's. dtype: of the products. threads: that shared the work.
+    """
+
+    rows: int = Field(ge=1, le=MAX_ROWS)
+    row: int = Field(ge=0, lt=MAX_ROWS)
+    dtype: Literal["float32", "bfloat16"]
+    threads: int = Field(ge=1, le=1024)
+
+    @model_validator(mode="after")
+    def _inside(self) -> Computation:
+        if self.row >= self.rows:
+            raise ValueError(f"row {self.row} lies outside a batch of {self.rows}")
+        return self
+
+
+class Platform(Config):
+    """What computed it; another one may round differently."""
+
+    ornstein: str = Field(max_length=100)
+    torch: str = Field(max_length=100)
+    machine: str = Field(max_length=200)
+
+    @classmethod
+    def here(cls, device: torch.device) -> Platform:
+        """This process, computing on `device`."""
+        machine = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+        if device.type == "cuda":
+            machine += f" {torch.cuda.get_device_name(device)}"
+        return cls(ornstein=__version__, torch=torch.__version__, machine=machine)
+
+    def differences(self, other: Platform) -> list[str]:
+        """What differs, one phrase for each: ``"torch 2.12.0 then, 2.13.0 now"``."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return [
+            f"{name} {mine[name]} then, {theirs[name]} now" for name in mine if mine[name] != theirs[name]
+        ]
+
+
+class FileForm(Config):
+    """How the picture was written: the format, and what stands behind transparent parts (None: nothing)."""
+
+    format: Literal["png", "webp", "jpeg"] = "png"
+    background: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = None
+
+
+class Record(Config):
+    """One picture's record, version 1."""
+
+    version: Literal[1] = 1
+    request: Request
+    model: ModelName
+    computation: Computation
+    platform: Platform
+    file: FileForm = FileForm()
