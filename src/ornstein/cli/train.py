@@ -82,11 +82,13 @@ def finish(trainer: Trainer, run: Path) -> None:
 
 
 def _grid(trainer: Trainer, monitor: Monitor, run: Path) -> None:
+    from ornstein.train.loop import stage_at
     from ornstein.train.monitor import sample_grid, write_grid
 
     if not trainer.recipe.training.prompts:
         return
-    grid = sample_grid(trainer.averaged_model(), trainer.recipe.training.prompts)
+    size = stage_at(trainer.recipe, trainer.progress.seen).size
+    grid = sample_grid(trainer.averaged_model(), trainer.recipe.training.prompts, size)
     write_grid(grid, run / "samples" / f"{trainer.progress.seen:09d}.png")
     monitor.picture("samples", grid, trainer.progress.seen)
 

@@ -20,7 +20,8 @@ def emoji() -> Recipe:
         network=PatchedConfig(transformer=TransformerConfig(width=384, depth=6, heads=6), patch=8),
         training=TrainingSection(
             samples=600_000,
-            stages=(Stage(size=32, batch=256, share=3), Stage(size=64, batch=128, share=1)),
+            stored="bfloat16",
+            stages=(Stage(size=32, batch=256, share=4), Stage(size=64, batch=128, share=1)),
             prompts=(
                 "grinning face, Noto style", "red apple, 3D style", "dog face, flat style", "rocket, Twemoji style",
                 "birthday cake, Fluent style", "sunflower, Noto style", "guitar, 3D style", "castle, EmojiOne style",

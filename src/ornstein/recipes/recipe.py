@@ -8,12 +8,11 @@ from pydantic import Field, model_validator
 
 from ornstein.codec.pixels import PixelCodec
 from ornstein.config import Config
+from ornstein.data import licences
 from ornstein.denoise.algebra import TargetName
 from ornstein.net.patched import PatchedConfig
 from ornstein.process.gaussian import Flow, GaussianPath
 from ornstein.process.times import LogitNormal, ShiftedGrid, TimeGrid, TimeLaw
-
-PERMISSIVE = ("Apache-2.0", "MIT", "ISC", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "CC-BY-3.0")
 
 
 class DataSection(Config):
@@ -29,7 +28,7 @@ class DataSection(Config):
     pack: str
     draw: Literal["concept-first", "uniform"] = "uniform"
     captions: tuple[float, ...] = (1.0,)
-    licences: tuple[str, ...] = PERMISSIVE
+    licences: tuple[str, ...] = tuple(sorted(licences.DEFAULT))
 
 
 class TextCondition(Config):
@@ -104,6 +103,7 @@ class TrainingSection(Config):
         stages: resolutions in order (progressive growing); shares are relative.
         accumulate: parts a batch is split into to save memory.
         ema: half-lives of the averaged weights in samples; the first is what the bundle ships.
+        stored: dtype of the bundle's weights; bfloat16 halves the file.
         compile: compile the network where the run is long enough to repay it.
         checkpoint_seconds: time between checkpoints. sample_samples: pictures seen between sample grids.
         prompts: what the sample grids show.
@@ -114,6 +114,7 @@ class TrainingSection(Config):
     stages: tuple[Stage, ...] = (Stage(),)
     accumulate: int = Field(1, ge=1)
     ema: tuple[int, int] = (20_000, 60_000)
+    stored: Literal["float32", "bfloat16"] = "float32"
     compile: bool = True
     checkpoint_seconds: float = Field(300.0, gt=0)
     sample_samples: int = Field(50_000, ge=1)

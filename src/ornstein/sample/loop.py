@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -104,18 +105,24 @@ def _advance(
     like = first_tensor(x)
     dtype = torch.promote_types(like.dtype, torch.float32)
     t, s = (torch.stack([grids[row][step + k] for row in active]).to(like.device, dtype) for k in (0, 1))
-    latest: list[Sample] = []
-
-    def denoise(x_t: Sample, time: Time, /) -> Posterior:
-        posterior = denoiser(x_t, time, wanted)
-        latest.append(posterior.mean)
-        return posterior
-
-    def noise() -> Sample:
-        return row_noise([seeds[row] for row in active], step + 1, here)
-
+    denoise = _Watched(denoiser, wanted, here)
+    noise = partial(row_noise, [seeds[row] for row in active], step + 1, here)
     moved, memory = method.step(denoise, path, here, t, s, memory, noise)
-    return moved, latest[-1], memory
+    return moved, denoise.mean, memory
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A denoiser whose condition is given; its latest mean (at first: the sample) stays to be seen."""
+
+    denoiser: Denoiser
+    condition: Any
+    mean: Sample
+
+    def __call__(self, x_t: Sample, t: Time, /) -> Posterior:
+        posterior = self.denoiser(x_t, t, self.condition)
+        self.mean = posterior.mean
+        return posterior
 
 
 def _replace(

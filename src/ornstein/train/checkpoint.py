@@ -18,8 +18,8 @@ from ornstein.errors import OrnsteinError
 from ornstein.recipes.recipe import Recipe
 
 KEEP = 2  # the newest, and one before it in case the disk loses the newest
-MAY_CHANGE = {"training.samples", "training.checkpoint_seconds", "training.sample_samples", "training.prompts",
-              "training.compile", "training.stages", "sampling", "data.pack"}  # fmt: skip
+MAY_CHANGE = ("training.samples", "training.checkpoint_seconds", "training.sample_samples", "training.prompts",
+              "training.compile", "training.stages", "training.stored", "sampling", "data.pack", "data.licences")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -136,6 +137,14 @@ class Trainer:
         for k, average in enumerate(self.averages):
             tensors |= with_prefix(f"ema{k}", average.tensors)
         return write_checkpoint(self.run_folder, self.recipe, self.progress, tensors)
+
+    def write_bundle(self, folder: Path) -> Path:
+        """Write the averaged weights as a bundle, in place of one an earlier, shorter run left there."""
+        shutil.rmtree(folder, ignore_errors=True)
+        training = {"seen": self.progress.seen, "seconds": self.progress.seconds, "flops": self.progress.flops}
+        return self.averaged_model().save(
+            folder, manifest=self.pack.rows(), training=training, dtype=self.recipe.training.stored
+        )
 
     def averaged_model(self, which: int = 0) -> Model:
         """A model that carries one of the running averages."""

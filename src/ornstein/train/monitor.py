@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -89,13 +90,14 @@ class Monitor:
             self._events.add_scalar(name, value, seen)
 
 
-def sample_grid(model: Model, prompts: tuple[str, ...]) -> np.ndarray:
-    """One picture a prompt, seeds 0, 1, 2 …, at the recipe's defaults, on white: (H, W, 3) uint8."""
+@torch.inference_mode()
+def sample_grid(model: Model, prompts: tuple[str, ...], size: int) -> np.ndarray:
+    """One picture a prompt of side `size`, seeds 0, 1, 2 …, at the recipe's defaults, on white: (H, W, 3) uint8."""
     section, count = model.recipe.sampling, len(prompts)
     x = sample_last(
         model.trajectory(
             prompts, list(range(count)), steps=[section.steps] * count, guidance=[section.guidance] * count,
-            sampler=section.sampler, negatives=[""] * count, size=section.size,
+            sampler=section.sampler, negatives=[""] * count, size=size,
         )
     )  # fmt: skip
     pictures = model.recipe.codec.decode(x)
