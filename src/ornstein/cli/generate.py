@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BAR_AFTER = 2.0  # seconds
 
-Prompts = Annotated[list[str], typer.Argument(metavar="PROMPT...", help="What to draw; may be several.")]
+Prompts = Annotated[list[str], typer.Argument(help="What to draw; may be several.")]
 Count = Annotated[int, typer.Option("-n", "--number", help="Pictures of each prompt.")]
 Seed = Annotated[
     int | None, typer.Option(help="Of the first picture; the next count up. Random if left out.")

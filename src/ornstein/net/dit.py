@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from ornstein.config import Config
@@ -14,10 +15,10 @@ from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, modulate
 class TransformerConfig(Config):
     """Shape of a transformer: `width` channels in `heads` heads, `depth` blocks, coordinates of `axes` axes."""
 
-    width: int = 384
-    depth: int = 6
-    heads: int = 6
-    axes: int = 2
+    width: int = Field(384, ge=2, le=65_536)
+    depth: int = Field(6, ge=1, le=1000)
+    heads: int = Field(6, ge=1, le=1024)
+    axes: int = Field(2, ge=1, le=3)
 
 
 class Transformer(nn.Module):

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,9 +26,9 @@ class PatchedConfig(Config):
 
     kind: Literal["transformer"] = "transformer"
     transformer: TransformerConfig = TransformerConfig()
-    patch: int = 8
-    bottleneck: int = 128
-    smooth: int = 16
+    patch: int = Field(8, ge=1, le=1024)
+    bottleneck: int = Field(128, ge=1, le=65_536)
+    smooth: int = Field(16, ge=0, le=4096)
 
 
 class PatchedTransformer(nn.Module):
