@@ -1,23 +1,29 @@
 """Shows the code itself: a line ``--8<-- path/to/file.py name other.name`` becomes the source of those names.
 
-Names that are gone stop the build, so a page cannot show code that no longer exists.
+Names that are gone stop the build, so a page cannot show code that no longer exists. Papers become links on the way.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-_LINE = re.compile(r"^--8<-- (?P<file>\S+\.py)(?P<names>(?: \S+)+)$", re.MULTILINE)
+_LINE = re.compile(r"^(?P<indent> *)--8<-- (?P<file>\S+\.py)(?P<names>(?: \S+)+)$", re.MULTILINE)
+_PAPER = re.compile(r"arXiv (\d{4}\.\d{5})")
 _Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace each line that asks for source."""
-    return _LINE.sub(lambda match: show(match["file"], match["names"].split()), markdown)
+    """Link papers, then replace each line that asks for source."""
+    return _LINE.sub(_replace, _PAPER.sub(r"[arXiv \1](https://arxiv.org/abs/\1)", markdown))
+
+
+def _replace(match: re.Match[str]) -> str:
+    return textwrap.indent(show(match["file"], match["names"].split()), match["indent"])
 
 
 def show(file: str, names: list[str]) -> str:
