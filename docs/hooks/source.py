@@ -55,8 +55,7 @@ def _source(node: _Named, lines: list[str]) -> str:
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
     last = node.end_lineno or node.lineno
-    if last < len(lines) and "# fmt: skip" in lines[last - 1]:
-        lines = [line.removesuffix("  # fmt: skip") for line in lines]
+    lines = [line.removesuffix("  # fmt: skip") for line in lines]
     dropped = {row for start, end in _docstrings(node) for row in range(start, end + 1)}
     kept = [lines[row - 1] for row in range(first, last + 1) if row not in dropped]
     indent = len(kept[0]) - len(kept[0].lstrip())

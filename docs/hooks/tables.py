@@ -50,7 +50,7 @@ def _parameter(parameter: Any) -> str | None:
     default = parameter.default
     if parameter.required:
         shown = "required"
-    elif default in (None, False, (), []) or callable(default):
+    elif default in (None, False, "", (), []) or callable(default):
         shown = ""
     else:
         shown = f"`{default}`"
@@ -74,17 +74,14 @@ def recipe(name: str) -> str:
     from ornstein.recipes import find_recipe
 
     values = find_recipe(name).model_dump(mode="json")
-    rows: list[str] = []
-    for section, inner in values.items():
-        rows += [f"| **{section}** | | |"] if isinstance(inner, dict) else []
-        rows += [f"| | `{key}` | `{value}` |" for key, value in _flat(section, inner)]
-    return "\n".join(["| section | key | value |", "|---|---|---|", *rows])
+    rows = [f"| `{key}` | `{value}` |" for key, value in _flat("", values)]
+    return "\n".join(["| key | value |", "|---|---|", *rows])
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _flat(f"{path}.{name}", inner)
+            yield from _flat(f"{path}.{name}" if path else name, inner)
         return
     text = json.dumps(value, ensure_ascii=False)
     yield path, (text if len(text) <= 90 else text[:88] + " …").replace("|", "\\|")
