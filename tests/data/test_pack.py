@@ -144,7 +144,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(manifest, "write", full)
     data = pixels.encode(random_picture(0))
     items = [(make_row("a", data), data)]
-    with pytest.raises(OrnsteinError, match="cannot write .*: No space left on device"):
+    with pytest.raises(OrnsteinError, match=r"cannot write .*: No space left on device"):
         write_pack(tmp_path / "out", name="x", size=8, channels=4, items=items)
     assert not list(tmp_path.iterdir())
 

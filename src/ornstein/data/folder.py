@@ -23,6 +23,10 @@ _CAPTION_CHARACTERS = 10_000
 _FIELDS = frozenset({"licence", "holder", "source", "style", "concept"})
 
 
+class UnusableError(Exception):
+    """Why a picture's caption or facts cannot be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A file that cannot be used, by its path in the folder, and why."""
@@ -65,7 +69,7 @@ def scan(folder: Path) -> Listing:
         name = identifier(path, folder)
         try:
             entry = _entry(path, name, folder, lines.pop(name, None))
-        except ValueError as error:
+        except UnusableError as error:
             problems.append(Problem(name, str(error)))
             continue
         if entry is None:
@@ -131,7 +135,7 @@ def _relative(name: object) -> str:
 
 
 def _entry(path: Path, name: str, folder: Path, line: dict[str, Any] | None) -> Entry | None:
-    """Return the entry of one picture, None without a caption. Raises ValueError saying what is wrong."""
+    """Return the entry of one picture, None without a caption. Raises UnusableError saying what is wrong."""
     facts: dict[str, str] = {}
     captions: tuple[str, ...] = ()
     if line is not None:
@@ -141,7 +145,7 @@ def _entry(path: Path, name: str, folder: Path, line: dict[str, Any] | None) -> 
     text_file = path.with_suffix(".txt")
     if not captions and text_file.is_file():
         if not text_file.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"{text_file.name} is a link that leaves the folder")
+            raise UnusableError(f"{text_file.name} is a link that leaves the folder")
         captions = _read_captions(text_file)
     class_name = path.parent.name.replace("_", " ") if path.parent != folder else ""
     class_name = unicodedata.normalize("NFC", os.fsencode(class_name).decode("utf-8", "replace"))
@@ -156,17 +160,17 @@ def _entry(path: Path, name: str, folder: Path, line: dict[str, Any] | None) -> 
 
 
 def _read_captions(path: Path) -> tuple[str, ...]:
-    """Return a caption file's lines. Raises ValueError for one that is not text, empty or too long."""
+    """Return a caption file's lines. Raises UnusableError for one that is not text, empty or too long."""
     raw = path.read_bytes()
     if len(raw) > 4 * _CAPTION_CHARACTERS:
-        raise ValueError(f"caption file {path.name} has {len(raw)} bytes")
+        raise UnusableError(f"caption file {path.name} has {len(raw)} bytes")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"caption file {path.name} is not UTF-8 text") from error
+        raise UnusableError(f"caption file {path.name} is not UTF-8 text") from error
     captions = _texts(text.splitlines())
     if not captions:
-        raise ValueError(f"caption file {path.name} is empty")
+        raise UnusableError(f"caption file {path.name} is empty")
     return captions
 
 
@@ -177,11 +181,11 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _line_of_text(value: object, key: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{key} is not text")
+        raise UnusableError(f"{key} is not text")
     if len(value) > _CAPTION_CHARACTERS:
-        raise ValueError(f"{key} has {len(value)} characters, more than {_CAPTION_CHARACTERS}")
+        raise UnusableError(f"{key} has {len(value)} characters, more than {_CAPTION_CHARACTERS}")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{key} holds characters that are not text")
+        raise UnusableError(f"{key} holds characters that are not text")
     return unicodedata.normalize("NFC", " ".join(value.split()))
 
 

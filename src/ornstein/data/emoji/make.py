@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -106,13 +107,16 @@ def _refuse(icons: Sequence[Icon], allowed: Collection[str]) -> None:
 
 def _render(icons: Sequence[Icon], size: int, notes: Counter[str]) -> list[tuple[Icon, Rendered]]:
     out: list[tuple[Icon, Rendered]] = []
-    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
-        results = pool.map(render, (icon.drawing for icon in icons), repeat(size), chunksize=32)
-        for icon, result in track(zip(icons, results, strict=True), "rendering", len(icons)):
-            if isinstance(result, str):
-                notes[f"left out: {result}"] += 1
-            else:
-                out.append((icon, result))
+    try:
+        with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
+            results = pool.map(render, (icon.drawing for icon in icons), repeat(size), chunksize=32)
+            for icon, result in track(zip(icons, results, strict=True), "rendering", len(icons)):
+                if isinstance(result, str):
+                    notes[f"left out: {result}"] += 1
+                else:
+                    out.append((icon, result))
+    except BrokenProcessPool as error:
+        raise OrnsteinError("a rendering process was killed: free some memory and fetch again") from error
     return out
 
 
