@@ -47,7 +47,13 @@ def _find(tree: ast.Module | ast.ClassDef, name: str, file: str) -> _Named:
 def _names(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {node.name}
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
@@ -65,9 +71,16 @@ def _source(node: _Named, lines: list[str]) -> str:
 def _docstrings(node: ast.AST) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for inner in ast.walk(node):
-        if not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or len(inner.body) < 2:
+        if (
+            not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            or len(inner.body) < 2
+        ):
             continue
         text = inner.body[0]
-        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str):
+        if (
+            isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+            and isinstance(text.value.value, str)
+        ):
             spans.append((text.lineno, text.end_lineno or text.lineno))
     return spans

@@ -63,10 +63,12 @@ def samplers() -> str:
     from ornstein.sample.registry import METHODS
 
     rows = [
-        f"| `{name}` | {method.order} | {method.evaluations} | {'yes' if method.stochastic else 'no'} | {method.summary} |"
-        for name, method in METHODS.items()
+        f"| `{name}` | {m.order} | {m.evaluations} | {'yes' if m.stochastic else 'no'} | {m.summary} |"
+        for name, m in METHODS.items()
     ]
-    return "\n".join(["| name | order | evaluations a step | draws noise | |", "|---|---|---|---|---|", *rows])
+    return "\n".join(
+        ["| name | order | evaluations a step | draws noise | |", "|---|---|---|---|---|", *rows]
+    )
 
 
 def recipe(name: str) -> str:
@@ -130,7 +132,9 @@ def _chart(title: str, x: list[float], curves: dict[str, list[float]], ends: tup
     marks = "".join(_mark(place(0, b), f"{b:g}", "end", -6, 4) for b in (low, (low + high) / 2, high))
     marks += "".join(_mark(place(a, low), f"{a:g}", "middle", 0, 16) for a in (0, 0.5, 1))
     left, right = place(0, low), place(1, low)
-    axes = f'<polyline fill="none" stroke="currentColor" opacity=".4" points="{place(0, high)} {left} {right}"/>'
+    axes = (
+        f'<polyline fill="none" stroke="currentColor" opacity=".4" points="{place(0, high)} {left} {right}"/>'
+    )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title} against time">'
         f'<text x="{LEFT}" y="12">{title}</text>{axes}{marks}{lines}</svg>'
