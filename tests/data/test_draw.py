@@ -22,11 +22,7 @@ def people_and_things() -> list[dict[str, object]]:
         for style in ("A", "B")
         for variant in range(6)
     ]
-    rows += [
-        {"concept": "cup", "style": "A"},
-        {"concept": "sun", "style": "A"},
-        {"concept": "sun", "style": "B"},
-    ]
+    rows += [{"concept": name, "style": style} for name, style in (("cup", "A"), ("sun", "A"), ("sun", "B"))]
     rows += [{"concept": "toned", "style": "A", "variant": variant} for variant in (1, 2)]
     return [*rows, {"concept": "secret", "style": "A", "split": "held-out-concept"}]
 
