@@ -144,9 +144,7 @@ class Model:
         if facts.encoder not in (None, WEIGHTS_SHA256):
             raise OrnsteinError(f"{bundle.folder} needs another text encoder (sha256 {facts.encoder[:12]}…)")
         encoder = condition_encoder(facts.recipe, encoder_folder)
-        _refuse_misfit(bundle, tensors, encoder.width)
-        network = ConditionedNetwork(facts.recipe, encoder.width)
-        network.load_state_dict(tensors)
+        network = _network_of(bundle, tensors, encoder.width)
         return cls(facts.recipe, network.eval(), encoder, bundle, device)
 
     def save(
@@ -352,13 +350,18 @@ class Model:
         yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
 
 
-def _refuse_misfit(bundle: Bundle, tensors: Mapping[str, Tensor], states_width: int) -> None:
-    """Raise OrnsteinError unless the weights are exactly those of the recipe's network; allocates nothing."""
+def _network_of(bundle: Bundle, tensors: dict[str, Tensor], states_width: int) -> ConditionedNetwork:
+    """The recipe's network with the weights put in place; a recipe they do not fit is refused before it costs memory.
+
+    Raises:
+        OrnsteinError: a network that cannot be built, or weights that are not exactly its own.
+    """
     try:
-        with torch.device("meta"):
-            expected = ConditionedNetwork(bundle.facts.recipe, states_width).state_dict()
+        with torch.device("meta"):  # shapes only, and nothing is drawn that would be overwritten
+            network = ConditionedNetwork(bundle.facts.recipe, states_width)
     except Exception as error:  # whatever a network raises for a shape it cannot have
         raise OrnsteinError(f"{bundle.folder} names a network that cannot be built: {error}") from error
+    expected = network.state_dict()
     if missing := sorted(expected.keys() - tensors.keys()):
         raise OrnsteinError(f"{bundle.folder} lacks the weight {missing[0]} ({len(missing)} missing)")
     if extra := sorted(tensors.keys() - expected.keys()):
@@ -367,6 +370,11 @@ def _refuse_misfit(bundle: Bundle, tensors: Mapping[str, Tensor], states_width: 
         if tensor.shape != expected[name].shape:
             shapes = f"{tuple(tensor.shape)}, not {tuple(expected[name].shape)}"
             raise OrnsteinError(f"{bundle.folder}: the weight {name} has the shape {shapes}")
+    network.load_state_dict(tensors, assign=True)
+    assert not any(buffer.is_meta for buffer in network.buffers()), (
+        "constants must be made on the CPU by name"
+    )
+    return network
 
 
 @contextmanager

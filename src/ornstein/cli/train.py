@@ -14,17 +14,29 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe (emoji, fashion), a recipe file, a folder of pictures, or a packed set.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A recipe (emoji, fashion), a recipe file, a folder of pictures, or a packed set."
+        ),
+    ],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change one value: path=value, e.g. training.samples=100000.")
+        list[str] | None,
+        typer.Option("--set", help="Change one value: path=value, e.g. training.samples=100000."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run (runs/NAME); an unfinished run resumes.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run (runs/NAME); an unfinished run resumes.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    licence: Annotated[str | None, typer.Option(help="SPDX licence of a folder's pictures that name none.")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="SPDX licence of a folder's pictures that name none.")
+    ] = None,
     holder: Annotated[str | None, typer.Option(help="Who holds the rights in them.")] = None,
 ) -> None:
     """Train a model; run the same command again to go on after a stop."""
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch's large buffers in huge pages: a third fewer faults
+    os.environ.setdefault(
+        "THP_MEM_ALLOC_ENABLE", "1"
+    )  # torch's large buffers in huge pages: a third fewer faults
 
     from ornstein.config import override
     from ornstein.data.pack import Pack
@@ -47,7 +59,10 @@ def train(
     pack = Pack.open(Path(wanted.data.pack))
     resolved = resolve(wanted, pack)
     run.mkdir(parents=True, exist_ok=True)
-    typer.echo(f"{resolved.name}: {len(pack.indices('train')):,} training items of {pack.name}; run in {run}", err=True)
+    typer.echo(
+        f"{resolved.name}: {len(pack.indices('train')):,} training items of {pack.name}; run in {run}",
+        err=True,
+    )
     finish(Trainer(resolved, pack, run, where, caption_progress=_captions), run)
 
 
@@ -70,7 +85,9 @@ def finish(trainer: Trainer, run: Path) -> None:
                 _grid(trainer, monitor, run)
             if interrupt.asked:
                 trainer.save()
-                typer.echo(f"stopped at {report.progress.seen:,} samples; run the same command to go on", err=True)
+                typer.echo(
+                    f"stopped at {report.progress.seen:,} samples; run the same command to go on", err=True
+                )
                 raise typer.Exit(130)
             if time.monotonic() - saved > training.checkpoint_seconds:
                 trainer.save()
@@ -78,7 +95,7 @@ def finish(trainer: Trainer, run: Path) -> None:
         trainer.save()
         _grid(trainer, monitor, run)
     bundle = trainer.write_bundle(run / "bundle")
-    typer.echo(f"wrote {bundle}; try: ornstein generate \"{(training.prompts or ('…',))[0]}\" --model {bundle}")
+    typer.echo(f'wrote {bundle}; try: ornstein generate "{(training.prompts or ("…",))[0]}" --model {bundle}')
 
 
 def _grid(trainer: Trainer, monitor: Monitor, run: Path) -> None:

@@ -26,7 +26,9 @@ def fashion() -> Recipe:
         data=DataSection(pack="data/fashion-mnist"),
         condition=ClassesCondition(names=CLASSES),
         codec=PixelCodec(channels=1),
-        network=PatchedConfig(transformer=TransformerConfig(width=192, depth=5, heads=3), patch=4, bottleneck=32),
+        network=PatchedConfig(
+            transformer=TransformerConfig(width=192, depth=5, heads=3), patch=4, bottleneck=32
+        ),
         training=TrainingSection(
             samples=400_000, stages=(Stage(size=28, batch=128),), ema=(10_000, 40_000), prompts=CLASSES
         ),

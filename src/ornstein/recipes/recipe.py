@@ -35,7 +35,7 @@ class TextCondition(Config):
     """Prompts as token states of all-MiniLM-L6-v2, cut to `length` tokens."""
 
     kind: Literal["text"] = "text"
-    length: int = Field(16, ge=2, le=256)
+    length: int = Field(default=16, ge=2, le=256)
 
 
 class ClassesCondition(Config):
@@ -64,8 +64,8 @@ class ObjectiveSection(Config):
 
     times: TimeLaw = LogitNormal(mean=0.6, deviation=0.9)
     weight: Literal["x", "eps", "v", "flow"] = "flow"
-    cap: float = Field(400.0, gt=0)
-    dropout: float = Field(0.1, ge=0, lt=1)
+    cap: float = Field(default=400.0, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
 class OptimiserSection(Config):
@@ -79,20 +79,20 @@ class OptimiserSection(Config):
         clip: largest norm of the gradient.
     """
 
-    muon: float = Field(2e-3, ge=0)
-    adamw: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup: int = Field(10_000, ge=0)
-    decay: float = Field(0.5, ge=0, le=1)
-    clip: float = Field(1.0, gt=0)
+    muon: float = Field(default=2e-3, ge=0)
+    adamw: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: int = Field(default=10_000, ge=0)
+    decay: float = Field(default=0.5, ge=0, le=1)
+    clip: float = Field(default=1.0, gt=0)
 
 
 class Stage(Config):
     """A part of a run at one resolution: `share` of all samples, `batch` pictures a step."""
 
-    size: int = Field(64, ge=8)
-    batch: int = Field(128, ge=1)
-    share: float = Field(1.0, gt=0)
+    size: int = Field(default=64, ge=8)
+    batch: int = Field(default=128, ge=1)
+    share: float = Field(default=1.0, gt=0)
 
 
 class TrainingSection(Config):
@@ -109,15 +109,15 @@ class TrainingSection(Config):
         prompts: what the sample grids show.
     """
 
-    seed: int = Field(0, ge=0)
-    samples: int = Field(600_000, ge=1)
+    seed: int = Field(default=0, ge=0)
+    samples: int = Field(default=600_000, ge=1)
     stages: tuple[Stage, ...] = (Stage(),)
-    accumulate: int = Field(1, ge=1)
+    accumulate: int = Field(default=1, ge=1)
     ema: tuple[int, int] = (20_000, 60_000)
     stored: Literal["float32", "bfloat16"] = "float32"
     compile: bool = True
-    checkpoint_seconds: float = Field(300.0, gt=0)
-    sample_samples: int = Field(50_000, ge=1)
+    checkpoint_seconds: float = Field(default=300.0, gt=0)
+    sample_samples: int = Field(default=50_000, ge=1)
     prompts: tuple[str, ...] = ()
 
 
@@ -131,8 +131,8 @@ class SamplingSection(Config):
     """
 
     sampler: str = "dpmpp-2m"
-    steps: int = Field(20, ge=1)
-    guidance: float = Field(3.0, ge=0)
+    steps: int = Field(default=20, ge=1)
+    guidance: float = Field(default=3.0, ge=0)
     interval: tuple[float, float] = (0.1, 0.95)
     grid: TimeGrid = ShiftedGrid(shift=1.0)
     size: int = 64

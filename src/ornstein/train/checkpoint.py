@@ -18,8 +18,10 @@ from ornstein.errors import OrnsteinError
 from ornstein.recipes.recipe import Recipe
 
 KEEP = 2  # the newest, and one before it in case the disk loses the newest
-MAY_CHANGE = ("training.samples", "training.checkpoint_seconds", "training.sample_samples", "training.prompts",
-              "training.compile", "training.stages", "training.stored", "sampling", "data.pack", "data.licences")  # fmt: skip
+MAY_CHANGE = (
+    "training.samples", "training.checkpoint_seconds", "training.sample_samples", "training.prompts",
+    "training.compile", "training.stages", "training.stored", "sampling", "data.pack", "data.licences",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ def write_checkpoint(run: Path, recipe: Recipe, progress: Progress, tensors: Map
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        save_file({name: value.detach().contiguous() for name, value in tensors.items()}, partial / "state.safetensors")
+        save_file(
+            {name: value.detach().contiguous() for name, value in tensors.items()},
+            partial / "state.safetensors",
+        )
         facts = {"recipe": recipe.model_dump(mode="json"), "progress": asdict(progress)}
         (partial / "checkpoint.json").write_text(json.dumps(facts, indent=1))
         for file in partial.iterdir():
@@ -53,11 +58,15 @@ def write_checkpoint(run: Path, recipe: Recipe, progress: Progress, tensors: Map
         partial.rename(final)
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC or "No space left" in str(error)
+        full = (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
         if full:
-            raise OrnsteinError(f"the disk is full; {_last(run)}: free some space and run the same command") from error
+            raise OrnsteinError(
+                f"the disk is full; {_last(run)}: free some space and run the same command"
+            ) from error
         if isinstance(error, OSError):
-            raise OrnsteinError(f"cannot write a checkpoint under {run}: {error.strerror}; {_last(run)}") from error
+            raise OrnsteinError(
+                f"cannot write a checkpoint under {run}: {error.strerror}; {_last(run)}"
+            ) from error
         raise
     for old in checkpoints(run)[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
@@ -81,7 +90,9 @@ def read_checkpoint(folder: Path, recipe: Recipe) -> tuple[Progress, dict[str, T
         progress = Progress(**facts["progress"])
         theirs, ours = flatten(facts["recipe"]), flatten(recipe.model_dump(mode="json"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OrnsteinError(f"{folder} is damaged ({error}); remove it to resume from the one before") from error
+        raise OrnsteinError(
+            f"{folder} is damaged ({error}); remove it to resume from the one before"
+        ) from error
     differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
     differing = [key for key in differing if not _may_change(key)]
     if differing:
@@ -91,7 +102,9 @@ def read_checkpoint(folder: Path, recipe: Recipe) -> tuple[Progress, dict[str, T
     try:
         return progress, load_file(folder / "state.safetensors")
     except Exception as error:  # safetensors raises its own type for truncated files
-        raise OrnsteinError(f"{folder} is damaged ({error}); remove it to resume from the one before") from error
+        raise OrnsteinError(
+            f"{folder} is damaged ({error}); remove it to resume from the one before"
+        ) from error
 
 
 def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
@@ -102,7 +115,9 @@ def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def with_prefix(prefix: str, tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+def with_prefix(
+    prefix: str, tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]
+) -> dict[str, Tensor]:
     """Put ``prefix:`` before every name."""
     return {f"{prefix}:{name}": value for name, value in dict(tensors).items()}
 

@@ -14,7 +14,8 @@ def packed(folder: Path, target: Path, licence: str | None, holder: str | None) 
     Args:
         folder: pictures with captions (metadata.jsonl, class folders, or same-stem .txt), or a pack.
         target: where the pack goes.
-        licence: SPDX identifier of pictures whose metadata names none. holder: who holds them.
+        licence: SPDX identifier of pictures whose metadata names none.
+        holder: who holds them.
 
     Raises:
         OrnsteinError: unusable files, a missing or disallowed licence; each is named.

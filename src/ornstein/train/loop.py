@@ -103,7 +103,9 @@ class Trainer:
         self.optimiser = Optimiser(self.model.network, recipe.optimiser, recipe.training.samples)
         self.averages = [AveragedWeights(self.model.network, half_life) for half_life in recipe.training.ema]
         self.progress = Progress()
-        self._network = torch.compile(self.model.network, dynamic=False) if self._repays() else self.model.network
+        self._network = (
+            torch.compile(self.model.network, dynamic=False) if self._repays() else self.model.network
+        )
         self._resume()
 
     def steps(self) -> Iterator[Report]:
@@ -141,7 +143,11 @@ class Trainer:
     def write_bundle(self, folder: Path) -> Path:
         """Write the averaged weights as a bundle, in place of one an earlier, shorter run left there."""
         shutil.rmtree(folder, ignore_errors=True)
-        training = {"seen": self.progress.seen, "seconds": self.progress.seconds, "flops": self.progress.flops}
+        training = {
+            "seen": self.progress.seen,
+            "seconds": self.progress.seconds,
+            "flops": self.progress.flops,
+        }
         return self.averaged_model().save(
             folder, manifest=self.pack.rows(), training=training, dtype=self.recipe.training.stored
         )
@@ -235,13 +241,14 @@ def resolve(recipe: Recipe, pack: Pack) -> Recipe:
     if len(train) == 0:
         raise OrnsteinError(f"{pack.name} has no training items")
     if pack.channels != recipe.codec.channels:
-        raise OrnsteinError(f"{pack.name} has {pack.channels} channels, the recipe's codec {recipe.codec.channels}")
+        raise OrnsteinError(
+            f"{pack.name} has {pack.channels} channels, the recipe's codec {recipe.codec.channels}"
+        )
     if recipe.codec.deviation != 1.0:
         return recipe
     chosen = train[np.linspace(0, len(train) - 1, min(4096, len(train))).astype(int)]
-    total = sum(
-        np.square(pack.pictures(part) / 127.5 - 1.0).mean() * len(part) for part in np.array_split(chosen, 16) if len(part)
-    )
+    parts = [part for part in np.array_split(chosen, 16) if len(part)]
+    total = sum(np.square(pack.pictures(part) / 127.5 - 1.0).mean() * len(part) for part in parts)
     deviation = round(math.sqrt(total / len(chosen)), 4) or 1.0
     return recipe.model_copy(update={"codec": recipe.codec.model_copy(update={"deviation": deviation})})
 

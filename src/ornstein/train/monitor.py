@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from ornstein.errors import MissingExtraError
 from ornstein.model import Model
@@ -100,6 +101,7 @@ def sample_grid(model: Model, prompts: tuple[str, ...], size: int) -> np.ndarray
             sampler=section.sampler, negatives=[""] * count, size=size,
         )
     )  # fmt: skip
+    assert isinstance(x, Tensor)
     pictures = model.recipe.codec.decode(x)
     if pictures.shape[-1] == 4:
         pictures = pictures[..., :3] + (255 - pictures[..., 3:])

@@ -46,9 +46,11 @@ def denoising_loss(
         denoiser: returns posteriors.
         path: how the data is destroyed.
         x: clean samples (B, ...), float32.
-        t: times (B,). noise: standard normal, shaped like `x`.
+        t: times (B,).
+        noise: standard normal, shaped like `x`.
         condition: given to the denoiser.
-        weighting: in which quantity the squared error counts. cap: largest weight.
+        weighting: in which quantity the squared error counts.
+        cap: largest weight.
 
     Returns:
         (B,) float32: mean squared error over elements times the weight.

@@ -24,7 +24,7 @@ class Optimiser:
 
     def __init__(self, module: nn.Module, config: OptimiserSection, samples: int) -> None:
         self.config, self.samples = config, samples
-        self._names = {parameter: name for name, parameter in module.named_parameters()}
+        self._names: dict[Tensor, str] = {parameter: name for name, parameter in module.named_parameters()}
         matrices = [p for name, p in module.named_parameters() if config.muon and _is_hidden_matrix(name, p)]
         chosen = {id(p) for p in matrices}
         rest = [p for p in module.parameters() if id(p) not in chosen]
