@@ -65,7 +65,9 @@ def test_stages_follow_their_shares(discs: Path) -> None:
 
 
 def test_divergence_stops_with_the_last_good_checkpoint_and_a_report(discs: Path, tmp_path: Path) -> None:
-    trainer = trainer_of(override(tiny_recipe(discs), ["optimiser.adamw=1e30", "optimiser.warmup=0"]), tmp_path)
+    trainer = trainer_of(
+        override(tiny_recipe(discs), ["optimiser.adamw=1e30", "optimiser.warmup=0"]), tmp_path
+    )
     trainer.save()
     with pytest.raises(OrnsteinError, match=r"not finite at step \d+.*checkpoint-000000000.*diverged\.json"):
         list(trainer.steps())

@@ -50,7 +50,10 @@ def test_expected_loss_of_the_exact_denoiser_is_the_posterior_variance_times_the
 def test_no_denoiser_beats_the_exact_one() -> None:
     torch.manual_seed(1)
     path, x = Flow(), torch.randn(50_000, 1, dtype=torch.float64)
-    t, noise = torch.rand(50_000, dtype=torch.float64) * 0.9 + 0.05, torch.randn(50_000, 1, dtype=torch.float64)
+    t, noise = (
+        torch.rand(50_000, dtype=torch.float64) * 0.9 + 0.05,
+        torch.randn(50_000, 1, dtype=torch.float64),
+    )
     one = torch.ones(1, dtype=torch.float64)
     best = denoising_loss(GaussianDenoiser(path, 0 * one, one), path, x, t, noise, None, "x").mean()
     for mean, deviation in ((0.0, 0.8), (0.0, 1.3), (0.2, 1.0)):

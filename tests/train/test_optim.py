@@ -15,10 +15,14 @@ from ornstein.train.optim import Optimiser
 from tests.train.conftest import tiny_recipe
 
 
-def test_every_weight_is_trained_by_exactly_one_optimiser_and_muon_has_the_block_matrices(tmp_path: Path) -> None:
+def test_every_weight_is_trained_by_exactly_one_optimiser_and_muon_has_the_block_matrices(
+    tmp_path: Path,
+) -> None:
     network = Model.from_recipe(tiny_recipe(tmp_path)).network
     optimiser = Optimiser(network, OptimiserSection(), 1000)
-    held = [id(p) for part in optimiser.parts.values() for group in part.param_groups for p in group["params"]]
+    held = [
+        id(p) for part in optimiser.parts.values() for group in part.param_groups for p in group["params"]
+    ]
     assert sorted(held) == sorted(id(p) for p in network.parameters())
     names = {id(p): name for name, p in network.named_parameters()}
     muon = {names[id(p)] for group in optimiser.parts["muon"].param_groups for p in group["params"]}

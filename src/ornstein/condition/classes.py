@@ -30,12 +30,17 @@ class ClassEncoder:
         Raises:
             UsageError: for a name that is no class; names the nearest one.
         """
-        states, mask = torch.zeros(len(prompts), 1, self.width), torch.zeros(len(prompts), 1, dtype=torch.bool)
+        states, mask = (
+            torch.zeros(len(prompts), 1, self.width),
+            torch.zeros(len(prompts), 1, dtype=torch.bool),
+        )
         for row, prompt in enumerate(prompts):
             if not prompt:
                 continue
             index = self._index.get(prompt.strip().casefold())
             if index is None:
-                raise UsageError(f"this model knows classes, and {prompt!r} is none{nearest(prompt, self.names)}")
+                raise UsageError(
+                    f"this model knows classes, and {prompt!r} is none{nearest(prompt, self.names)}"
+                )
             states[row, 0, index], mask[row, 0] = 1.0, True
         return Tokens(states, mask)

@@ -79,7 +79,10 @@ def _row_time(t: Time) -> Float[Tensor, " rows"]:
 
 
 def _push(
-    mean: Float[Tensor, "both *shape"], rows: int, twins: Int[Tensor, " twins"], scale: Float[Tensor, " twins"]
+    mean: Float[Tensor, "both *shape"],
+    rows: int,
+    twins: Int[Tensor, " twins"],
+    scale: Float[Tensor, " twins"],
 ) -> Float[Tensor, "{rows} *shape"]:
     positive, negative = mean[:rows], mean[rows:]
     index = twins.to(mean.device)

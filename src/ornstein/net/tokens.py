@@ -19,8 +19,10 @@ def patchify(x: Float[Tensor, "rows *spatial channels"], patch: int) -> Float[Te
     n = len(spatial)
     split = [size for side in spatial for size in (side // patch, patch)]
     outer, inner = range(1, 2 * n, 2), range(2, 2 * n + 1, 2)
-    return x.reshape(batch, *split, channels).permute(0, *outer, *inner, 2 * n + 1).reshape(
-        batch, -1, patch**n * channels
+    return (
+        x.reshape(batch, *split, channels)
+        .permute(0, *outer, *inner, 2 * n + 1)
+        .reshape(batch, -1, patch**n * channels)
     )
 
 

@@ -41,9 +41,7 @@ def dpmpp_2m(
     return fieldwise(denoising_step, x, middle, here, there), {"mean": mean, "step": size}
 
 
-def _log_step(
-    x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients
-) -> Float[Tensor, "*shape"]:
+def _log_step(x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients) -> Float[Tensor, "*shape"]:
     """The step's length in log(alpha/sigma), given in full shape so that memory has the sample's rows and fields."""
     size = torch.where(here.logsnr == there.logsnr, 0.0, (there.logsnr - here.logsnr) / 2)
     return pad(size, x).expand_as(x)

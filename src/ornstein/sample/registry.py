@@ -10,7 +10,9 @@ from ornstein.sample.steppers import ancestral, ddim, heun
 METHODS: dict[str, Method] = {
     "ddim": Method(ddim, 1, 1, False, "Euler step of the probability-flow equation; the plainest"),
     "heun": Method(heun, 2, 2, False, "trapezoid, two evaluations a step; smooth at many steps"),
-    "dpmpp-2m": Method(dpmpp_2m, 2, 1, False, "two-step extrapolation; the best of these at 10-30 steps", fresh_2m),
+    "dpmpp-2m": Method(
+        dpmpp_2m, 2, 1, False, "two-step extrapolation; the best of these at 10-30 steps", fresh_2m
+    ),
     "ddpm": Method(ancestral, 1, 1, True, "ancestral sampling; adds noise at each step, wants 50 or more"),
 }
 
