@@ -232,7 +232,7 @@ def grid(arrays: Sequence[np.ndarray], columns: int | None = None, gap: int = 4)
 
 def refuse_existing(path: Path, force: bool) -> None:
     """Raise UsageError where `path` exists and may not be replaced; a folder never may."""
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike the method, it has no opinion on names that are too long
         raise UsageError(f"{path} is a folder: name a file")
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} exists already: choose another name, or replace it with --force")

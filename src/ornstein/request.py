@@ -46,7 +46,7 @@ def _prompt(text: str) -> str:
 def _within(name: str, low: float, high: float) -> AfterValidator:
     def check(value: Any) -> Any:
         if not low <= value <= high:
-            raise ValueError(f"{name} must be {low} to {high}, not {value}")
+            raise ValueError(f"{name} must be {low} to {high:.16g}, not {value}")
         return value
 
     return AfterValidator(check)

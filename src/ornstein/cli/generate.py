@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 import unicodedata
@@ -96,7 +97,7 @@ def targets(
     """
     from ornstein.output import FORMATS, file_form, refuse_existing, refuse_unwritable
 
-    named = out is not None and not out.is_dir() and out.suffix != ""
+    named = out is not None and not os.path.isdir(out) and out.suffix != ""
     if named:
         assert out is not None
         file_form(out, None, 4)

@@ -69,7 +69,7 @@ class TokenEmbedder(nn.Module):
     def __init__(self, states_width: int, width: int) -> None:
         super().__init__()
         self.project = nn.Linear(states_width, width)
-        self.null = nn.Parameter(0.02 * torch.randn(width))
+        self.null = nn.Parameter(0.02 * torch.randn(width, device="cpu"))
 
     def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return ((B, M, width) float32 tokens, (B, M) mask with at least one True in every row)."""

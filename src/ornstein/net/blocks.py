@@ -66,7 +66,7 @@ class LevelEmbedding(nn.Module):
 
     def __init__(self, width: int, frequencies: int = 64) -> None:
         super().__init__()
-        scales = torch.exp(torch.linspace(math.log(0.05), math.log(5.0), frequencies))
+        scales = torch.exp(torch.linspace(math.log(0.05), math.log(5.0), frequencies, device="cpu"))
         self.register_buffer("scales", scales, persistent=False)
         self.scales: Tensor
         self.mlp = nn.Sequential(nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, width))
@@ -81,7 +81,7 @@ class PlaceEmbedding(nn.Module):
 
     def __init__(self, axes: int, width: int, octaves: int = 6) -> None:
         super().__init__()
-        self.register_buffer("scales", (math.pi / 4) * 2.0 ** torch.arange(octaves), persistent=False)
+        self.register_buffer("scales", (math.pi / 4) * 2.0 ** torch.arange(octaves, device="cpu"), persistent=False)
         self.scales: Tensor
         self.linear = nn.Linear(2 * octaves * axes, width)
 
