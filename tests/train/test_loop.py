@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,18 @@ def test_flops_are_six_times_parameters_times_tokens(discs: Path, tmp_path: Path
     trainer = trainer_of(tiny_recipe(discs), tmp_path)
     weights = sum(p.numel() for p in trainer.model.network.parameters())
     assert flops_per_sample(trainer.model, 16) == 6 * weights * (16 + 1)  # 4 x 4 patches and one class token
+
+
+def test_a_run_can_start_from_a_bundle_and_counts_what_that_had_cost(discs: Path, tmp_path: Path) -> None:
+    first = trainer_of(tiny_recipe(discs, samples=64), tmp_path / "first")
+    list(first.steps())
+    bundle = first.write_bundle(tmp_path / "bundle")
+    second = trainer_of(tiny_recipe(discs, samples=32, start=str(bundle)), tmp_path / "second")
+    for name, value in second.model.network.state_dict().items():
+        assert torch.equal(value, first.averages[0].tensors[name])
+    list(second.steps())
+    again = second.write_bundle(tmp_path / "again")
+    assert json.loads((again / "model.json").read_text())["training"]["seen"] == 96
+    other = override(tiny_recipe(discs, start=str(bundle)), ["network.transformer.width=48"])
+    with pytest.raises(OrnsteinError, match="its network differs"):
+        trainer_of(other, tmp_path / "third")

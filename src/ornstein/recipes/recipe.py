@@ -100,6 +100,7 @@ class TrainingSection(Config):
 
     Attributes:
         samples: pictures seen in all.
+        start: bundle (name or folder) whose weights the run starts from; None for fresh ones.
         stages: resolutions in order (progressive growing); shares are relative.
         accumulate: parts a batch is split into to save memory.
         ema: half-lives of the averaged weights in samples; the first is what the bundle ships.
@@ -111,6 +112,7 @@ class TrainingSection(Config):
 
     seed: int = Field(default=0, ge=0)
     samples: int = Field(default=600_000, ge=1)
+    start: str | None = None
     stages: tuple[Stage, ...] = (Stage(),)
     accumulate: int = Field(default=1, ge=1)
     ema: tuple[int, int] = (20_000, 60_000)

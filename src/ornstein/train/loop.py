@@ -88,6 +88,9 @@ class Trainer:
     ) -> None:
         self.recipe, self.pack, self.run_folder = recipe, pack, run
         self.model = Model.from_recipe(recipe, encoder_folder)
+        self.start = starting_model(recipe)
+        if self.start is not None:
+            self.model.network.load_state_dict(self.start.network.state_dict())
         self.model.network.to(device)
         self.model.device = torch.device(device)
         section = recipe.data
@@ -148,6 +151,9 @@ class Trainer:
             "seconds": self.progress.seconds,
             "flops": self.progress.flops,
         }
+        if self.start is not None and self.start.bundle is not None:  # what the start had cost counts too
+            before = self.start.bundle.facts.training
+            training = {name: value + float(before.get(name) or 0) for name, value in training.items()}
         return self.averaged_model().save(
             folder, manifest=self.pack.rows(), training=training, dtype=self.recipe.training.stored
         )
@@ -246,11 +252,30 @@ def resolve(recipe: Recipe, pack: Pack) -> Recipe:
         )
     if recipe.codec.deviation != 1.0:
         return recipe
+    if recipe.training.start is not None:  # the start's weights know its scale
+        return recipe.model_copy(update={"codec": Model.load(recipe.training.start).recipe.codec})
     chosen = train[np.linspace(0, len(train) - 1, min(4096, len(train))).astype(int)]
     parts = [part for part in np.array_split(chosen, 16) if len(part)]
     total = sum(np.square(pack.pictures(part) / 127.5 - 1.0).mean() * len(part) for part in parts)
     deviation = round(math.sqrt(total / len(chosen)), 4) or 1.0
     return recipe.model_copy(update={"codec": recipe.codec.model_copy(update={"deviation": deviation})})
+
+
+def starting_model(recipe: Recipe) -> Model | None:
+    """The model whose weights a run starts from, if the recipe names one.
+
+    Raises:
+        OrnsteinError: no such bundle, or its network or conditions are not those of the recipe.
+    """
+    if recipe.training.start is None:
+        return None
+    model = Model.load(recipe.training.start)
+    for part in ("network", "condition", "codec"):
+        if getattr(model.recipe, part) != getattr(recipe, part):
+            raise OrnsteinError(
+                f"{recipe.training.start} cannot be the start: its {part} differs from the recipe's"
+            )
+    return model
 
 
 def stage_at(recipe: Recipe, seen: int) -> Stage:
