@@ -43,19 +43,25 @@ def override(config: C, settings: Sequence[str]) -> C:
         if not equals:
             raise UsageError(f"--set takes path=value, not {setting!r}")
         *parents, leaf = path.split(".")
-        section: Any = values
-        for depth, name in enumerate(parents):
-            if not isinstance(section, dict) or name not in section:
-                known = section if isinstance(section, dict) else ()
-                raise UsageError(f"unknown key {'.'.join(parents[: depth + 1])!r}{nearest(name, known)}")
-            section = section[name]
-        if not isinstance(section, dict):
-            raise UsageError(f"{'.'.join(parents)!r} is a value, not a section; set it whole")
+        section = _section(values, parents)
         value = _read(text)
         if leaf == "kind" and section.get("kind") != value:  # another variant has other keys: keep only the choice
             section.clear()
         section[leaf] = value
     return parse(type(config), values)
+
+
+def _section(values: Any, parents: Sequence[str]) -> dict[str, Any]:
+    """The mapping that `parents` lead to."""
+    for depth, name in enumerate([*parents, None]):
+        if not isinstance(values, dict):
+            raise UsageError(f"{'.'.join(parents[:depth])!r} is a value, not a section; set it whole")
+        if name is None:
+            break
+        if name not in values:
+            raise UsageError(f"unknown key {'.'.join(parents[: depth + 1])!r}{nearest(name, values)}")
+        values = values[name]
+    return values
 
 
 def _one_line(kind: type[Config], error: Any) -> str:

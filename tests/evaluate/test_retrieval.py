@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ornstein.evaluate.retrieval import Gallery, Search, chance, place, wilson
+from ornstein.evaluate.retrieval import Gallery, Search, chance, places, wilson
 
 STYLES, CONCEPTS = 3, 7
 
@@ -65,12 +65,12 @@ def test_gender_and_tone_do_not_count() -> None:
 
 
 def test_ties_count_against_the_picture() -> None:
-    similarity = torch.tensor([0.5, 0.9, 0.9, 0.9, 0.1])
-    assert place(similarity, torch.tensor([False, True, False, False, False])) == 3
-    assert place(similarity, torch.tensor([False, True, True, True, False])) == 1
-    assert place(similarity, torch.tensor([False, False, False, False, True])) == 5
+    similarity = torch.tensor([[0.5, 0.9, 0.9, 0.9, 0.1]]).expand(3, 5)
+    right = torch.zeros(3, 5, dtype=torch.bool)
+    right[0, 1] = right[1, 1:4] = right[2, 4] = True
+    assert places(similarity, right).tolist() == [3, 1, 5]
     with pytest.raises(ValueError, match="none"):
-        place(similarity, torch.zeros(5, dtype=torch.bool))
+        places(similarity, right.logical_and(torch.tensor([[True], [False], [True]])))
 
 
 @pytest.mark.parametrize(("right", "among", "k"), [(1, 5, 1), (2, 6, 3), (3, 7, 5), (1, 3, 5), (4, 5, 2)])

@@ -23,7 +23,7 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 FILES = ("tokenizer.json", "model.safetensors")
 PROMPT_LIMIT = 2000  # characters; far above what the token limit can hold
 
-CHUNK = 256  # captions of about one length encoded at once
+CHUNK = 256  # captions encoded at once
 
 
 class TextEncoder:
@@ -87,7 +87,10 @@ class TextEncoder:
 
     @torch.inference_mode()
     def _states(self, prompts: Sequence[str]) -> list[Tensor]:
-        """(m, 384) float16 states of each prompt; padding is masked, so it adds exact zeros to the attention."""
+        """(m, 384) float16 states of each prompt.
+
+        Always of `length` tokens: padding is masked, yet how many terms a sum has decides how it is rounded.
+        """
         tokenizer, model = self._load()
         encoded = tokenizer.encode_batch(list(prompts))
         ids = torch.tensor([e.ids for e in encoded])
@@ -101,7 +104,7 @@ class TextEncoder:
 
             tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
             tokenizer.enable_truncation(self.length)
-            tokenizer.enable_padding()
+            tokenizer.enable_padding(length=self.length)
             self._loaded = tokenizer, MiniLM(self.folder / "model.safetensors")
         return self._loaded
 

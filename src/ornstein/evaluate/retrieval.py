@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -88,24 +89,30 @@ class Gallery:
             within: style it is searched in; at least one picture there is right.
             meanings: what each should show.
         """
-        places, right, among = (np.zeros(len(features), np.int64) for _ in range(3))
-        for k, (mine, style, meaning) in enumerate(zip(own, within, meanings, strict=True)):
-            correct = torch.from_numpy(self._meanings[self._rows[style]] == meaning)
-            similarity = self._directions[style] @ self.direction(features[k], mine)
-            places[k] = place(similarity, correct)
-            right[k], among[k] = int(correct.sum()), len(correct)
-        return Search(places, right, among)
+        queries = [self.direction(features[k], style) for k, style in enumerate(own)]
+        asked, wanted = np.asarray(within, np.int64), np.asarray(meanings, np.int64)
+        found = Search(*(np.zeros(len(queries), np.int64) for _ in range(3)))
+        for style in np.unique(asked).tolist():
+            chosen = np.flatnonzero(asked == style)
+            similarity = torch.stack([queries[k] for k in chosen]) @ self._directions[style].T
+            right = torch.from_numpy(wanted[chosen, None] == self._meanings[self._rows[style]])
+            found.places[chosen] = places(similarity, right).numpy()
+            found.right[chosen], found.among[chosen] = right.sum(1).numpy(), right.shape[1]
+        return found
 
 
-def place(similarity: Tensor, right: Tensor) -> int:
-    """Place, from 1, of the most similar right item; ties go against it.
+def places(
+    similarity: Float[Tensor, "queries items"], right: Bool[Tensor, "queries items"]
+) -> Int[Tensor, " queries"]:
+    """Place, from 1, of the most similar right item of each query; ties go against it.
 
     Raises:
-        ValueError: nothing is right.
+        ValueError: a query for which nothing is right.
     """
-    if not right.any():
+    if not right.any(1).all():
         raise ValueError("none of the pictures searched shows the right thing")
-    return 1 + int(((similarity >= similarity[right].max()) & ~right).sum())
+    best = similarity.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+    return 1 + ((similarity >= best) & ~right).sum(1)
 
 
 def chance(right: np.ndarray, among: np.ndarray, k: int) -> float:

@@ -15,10 +15,10 @@ from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, modulate
 class TransformerConfig(Config):
     """Shape of a transformer: `width` channels in `heads` heads, `depth` blocks, coordinates of `axes` axes."""
 
-    width: int = Field(384, ge=2, le=65_536)
-    depth: int = Field(6, ge=1, le=1000)
-    heads: int = Field(6, ge=1, le=1024)
-    axes: int = Field(2, ge=1, le=3)
+    width: int = Field(default=384, ge=2, le=65_536)
+    depth: int = Field(default=6, ge=1, le=1000)
+    heads: int = Field(default=6, ge=1, le=1024)
+    axes: int = Field(default=2, ge=1, le=3)
 
 
 class Transformer(nn.Module):

@@ -26,9 +26,9 @@ class PatchedConfig(Config):
 
     kind: Literal["transformer"] = "transformer"
     transformer: TransformerConfig = TransformerConfig()
-    patch: int = Field(8, ge=1, le=1024)
-    bottleneck: int = Field(128, ge=1, le=65_536)
-    smooth: int = Field(16, ge=0, le=4096)
+    patch: int = Field(default=8, ge=1, le=1024)
+    bottleneck: int = Field(default=128, ge=1, le=65_536)
+    smooth: int = Field(default=16, ge=0, le=4096)
 
 
 class PatchedTransformer(nn.Module):

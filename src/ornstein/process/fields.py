@@ -15,7 +15,9 @@ Time: TypeAlias = Float[Tensor, "*time"] | Mapping[str, Float[Tensor, "..."]]
 """Times in [0, 1], 0 = data: shape (B,) or any longer prefix of the sample's shape; one for each field or shared."""
 
 
-def fieldwise(function: Callable[..., Tensor], sample: Sample, *others: Any) -> Sample:
+def fieldwise(
+    function: Callable[..., Tensor], sample: Sample, *others: Any
+) -> Tensor | Mapping[str, Tensor]:  # a function may change the number of rows
     """Apply `function(tensor, *others)` to a plain sample, or to each field of a mapping.
 
     Arguments in `others` that are mappings are split by field; everything else is shared by all fields.

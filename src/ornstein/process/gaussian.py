@@ -91,8 +91,8 @@ class LinearBeta(Config):
     """
 
     kind: Literal["linear-beta"] = "linear-beta"
-    beta_min: float = Field(0.1, gt=0)
-    beta_max: float = Field(20.0, gt=0)
+    beta_min: float = Field(default=0.1, gt=0)
+    beta_max: float = Field(default=20.0, gt=0)
 
     def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients:
         return _variance_preserving(-t * self.beta_min - t * t * ((self.beta_max - self.beta_min) / 2))
@@ -115,9 +115,9 @@ class DiscreteBeta(Config):
 
     kind: Literal["discrete-beta"] = "discrete-beta"
     schedule: Literal["linear", "scaled-linear"] = "linear"
-    beta_start: float = Field(1e-4, gt=0, lt=1)
-    beta_end: float = Field(0.02, gt=0, lt=1)
-    steps: int = Field(1000, ge=2)
+    beta_start: float = Field(default=1e-4, gt=0, lt=1)
+    beta_end: float = Field(default=0.02, gt=0, lt=1)
+    steps: int = Field(default=1000, ge=2)
 
     @cached_property
     def _log_alpha_bar(self) -> Tensor:
@@ -149,8 +149,8 @@ class VarianceExploding(Config):
     """
 
     kind: Literal["variance-exploding"] = "variance-exploding"
-    sigma_min: float = Field(0.01, gt=0)
-    sigma_max: float = Field(80.0, gt=0)
+    sigma_min: float = Field(default=0.01, gt=0)
+    sigma_max: float = Field(default=80.0, gt=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> VarianceExploding:

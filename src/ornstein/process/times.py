@@ -24,7 +24,7 @@ class LogitNormal(Config):
 
     kind: Literal["logit-normal"] = "logit-normal"
     mean: float = 0.0
-    deviation: float = Field(1.0, gt=0)
+    deviation: float = Field(default=1.0, gt=0)
 
     def draw(self, random: np.random.Generator, count: int, path: Path) -> Float[Tensor, " count"]:
         """Return (count,) float32 times of `path`, stratified so that a batch covers the law evenly."""
@@ -96,9 +96,9 @@ class KarrasGrid(Config):
     """
 
     kind: Literal["karras"] = "karras"
-    sigma_min: float = Field(0.02, gt=0)
-    sigma_max: float = Field(80.0, gt=0)
-    rho: float = Field(7.0, gt=0)
+    sigma_min: float = Field(default=0.02, gt=0)
+    sigma_max: float = Field(default=80.0, gt=0)
+    rho: float = Field(default=7.0, gt=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> KarrasGrid:
@@ -122,7 +122,7 @@ class ShiftedGrid(Config):
     """
 
     kind: Literal["shifted"] = "shifted"
-    shift: float = Field(1.0, gt=0)
+    shift: float = Field(default=1.0, gt=0)
 
     @classmethod
     def for_resolution(cls, size: int, base_size: int) -> ShiftedGrid:

@@ -6,19 +6,22 @@ Progress, previews and cancellation belong to whoever consumes the generator; st
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ornstein.denoise.posterior import Denoiser, Posterior
 from ornstein.process.fields import Sample, Time, fieldwise, first_tensor, select_rows
 from ornstein.process.noise import row_noise
-from ornstein.sample.stepper import Memory, Method, Paths
+from ornstein.sample.stepper import Method, Paths
+
+Active: TypeAlias = Shaped[Tensor, "active *part"] | Mapping[str, Shaped[Tensor, "active ..."]]
+"""As ``Sample``: the rows that have not finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,10 @@ def _advance(
     grids: Sequence[Float[Tensor, "_ ..."]],
     condition: Any,
     seeds: Sequence[int],
-    memory: Memory,
+    memory: Mapping[str, Any],
     active: list[int],
     step: int,
-) -> tuple[Sample, Sample, Memory]:
+) -> tuple[Active, Active, Mapping[str, Any]]:
     """One step of the active rows: their new samples, latest posterior means and memory."""
     whole = len(active) == first_tensor(x).shape[0]
     index = torch.tensor(active)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ornstein.denoise.posterior import Bound
 from ornstein.process.fields import Sample, Time
 from ornstein.process.gaussian import Coefficients, Path
 
-Memory: TypeAlias = Mapping[str, Sample]
+Memory: TypeAlias = Mapping[str, Shaped[Tensor, "rows ..."] | Mapping[str, Shaped[Tensor, "rows ..."]]]
 """What a multistep method remembers: a value with one entry a row, so rows may come and go."""
 
 Paths: TypeAlias = Path | Mapping[str, Path]
