@@ -29,7 +29,9 @@ PATHS: dict[str, Path] = {
 each_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
 each_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
 each_deterministic = pytest.mark.parametrize(
-    "method", [m for m in METHODS.values() if not m.stochastic], ids=[n for n, m in METHODS.items() if not m.stochastic]
+    "method",
+    [m for m in METHODS.values() if not m.stochastic],
+    ids=[n for n, m in METHODS.items() if not m.stochastic],
 )
 
 

@@ -44,7 +44,10 @@ class Example(Config):
         ({"grid": {"kind": "karas"}}, "unknown grid.kind 'karas'; did you mean 'karras'?"),
         ({"sizes": [{"samplse": 1}]}, "unknown key 'sizes.0.samplse'; did you mean 'samples'?"),
         ({"zzzzzz": 1}, "known: grid, mode, name, path, sizes, training"),
-        ({"training": {"samples": 0}}, "training.samples: Input should be greater than or equal to 1 (got 0)"),
+        (
+            {"training": {"samples": 0}},
+            "training.samples: Input should be greater than or equal to 1 (got 0)",
+        ),
         ({"training": {"samples": "many"}}, "training.samples: "),
         ({"training": {"rate": float("nan")}}, "training.rate: "),
         ({"mode": "best"}, "mode: Input should be 'fast' or 'good' (got 'best')"),

@@ -45,7 +45,9 @@ def override(config: C, settings: Sequence[str]) -> C:
         *parents, leaf = path.split(".")
         section = _section(values, parents)
         value = _read(text)
-        if leaf == "kind" and section.get("kind") != value:  # another variant has other keys: keep only the choice
+        if (
+            leaf == "kind" and section.get("kind") != value
+        ):  # another variant has other keys: keep only the choice
             section.clear()
         section[leaf] = value
     return parse(type(config), values)
@@ -89,7 +91,9 @@ def _siblings(kind: type[BaseModel], location: tuple[int | str, ...]) -> Iterato
     """Names of the fields that stand beside the key at `location`, through nested and tagged sections."""
     sections: list[type[BaseModel]] = [kind]
     for part in location[:-1]:
-        found = [model for s in sections if part in s.model_fields for model in _models(s.model_fields[str(part)])]
+        found = [
+            model for s in sections if part in s.model_fields for model in _models(s.model_fields[str(part)])
+        ]
         tagged = [s for s in sections if (f := s.model_fields.get("kind")) is not None and f.default == part]
         sections = found or tagged or sections
     for section in sections:

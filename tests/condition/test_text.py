@@ -20,7 +20,8 @@ PROMPTS = [
     "red apple, 3D style",
     "a",
     "",
-    "a very long prompt about an old grey tabby cat that sits on a wooden fence and looks at the rising moon " * 3,
+    "a very long prompt about an old grey tabby cat that sits on a wooden fence and looks at the rising moon "
+    * 3,
     "naïve café – ﬁne",
     "猫が好き 🐈‍⬛",
     "مرحبا \u202e reversed \u200b\u200d zero width",

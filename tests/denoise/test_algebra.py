@@ -69,7 +69,10 @@ def test_edm_row_is_the_preconditioning_of_karras(sigma, sigma_data):
 def test_network_sees_unit_variance_and_logsnr_and_its_target_is_solved(path, target):
     """A network that knows x returns any of its targets; the denoiser finds x again, with t of a row or an element."""
     x, eps = normal(2, 3, 4)
-    for t in (path.time(real(-3.0, 0.0, 4.0)), path.time(torch.linspace(-4, 6, 12, dtype=torch.float64).view(3, 4))):
+    for t in (
+        path.time(real(-3.0, 0.0, 4.0)),
+        path.time(torch.linspace(-4, 6, 12, dtype=torch.float64).view(3, 4)),
+    ):
         c = path(t).like(x)
 
         def network(z, logsnr, condition, c=c):

@@ -86,7 +86,9 @@ def test_a_short_prompt_is_the_same_in_a_longer_tensor(method, network):
     rows, condition = [0, 3], everything().select(torch.tensor([0, 3]))
     positive, negative = condition.positive, condition.negative
     short = Guided(Tokens(positive.states[:, :3], positive.mask[:, :3]), negative, condition.scale)
-    torch.testing.assert_close(run(method, network, rows, short), run(method, network, rows, condition), **CLOSE)
+    torch.testing.assert_close(
+        run(method, network, rows, short), run(method, network, rows, condition), **CLOSE
+    )
 
 
 def test_what_stands_behind_a_mask_is_never_looked_at(network):

@@ -43,7 +43,9 @@ def test_levels_of_a_patch_are_the_mean_of_its_elements(spatial, patch):
     torch.testing.assert_close(patch_means(levels, patch, spatial), expected)
     row = normal(2)
     assert torch.equal(patch_means(row, patch, spatial), row)
-    leading = levels[(slice(None), slice(None), *(0,) * (len(spatial) - 1))]  # one level for each slice of axis 0
+    leading = levels[
+        (slice(None), slice(None), *(0,) * (len(spatial) - 1))
+    ]  # one level for each slice of axis 0
 
     def stretch(value: Tensor) -> Tensor:
         return value.reshape(*value.shape, *(1,) * (len(spatial) - 1)).expand(2, *spatial)

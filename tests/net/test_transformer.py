@@ -127,7 +127,9 @@ def test_attention_sees_distances_not_places():
         turned = [rotate(value, angles.cos(), angles.sin()) for value in (query, key)]
         return turned[0] @ turned[1].transpose(-1, -2)
 
-    torch.testing.assert_close(products(places + torch.tensor([0.3, -0.2])), products(places), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        products(places + torch.tensor([0.3, -0.2])), products(places), rtol=1e-5, atol=1e-5
+    )
     assert not torch.allclose(products(places * 1.5), products(places), atol=1e-2)
 
 
@@ -154,7 +156,9 @@ def test_a_new_block_is_the_identity():
 
 def test_a_new_network_returns_zero():
     given = inputs()
-    output = new_patched(2)(normal(3, 4, 4, 3).float(), given["logsnr"], given["condition"], given["condition_mask"])
+    output = new_patched(2)(
+        normal(3, 4, 4, 3).float(), given["logsnr"], given["condition"], given["condition_mask"]
+    )
     assert torch.equal(output, torch.zeros(3, 4, 4, 3))
 
 

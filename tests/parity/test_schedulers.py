@@ -91,7 +91,9 @@ def test_ddpm_with_the_same_noise(options, path, theirs, ours):
     grid, x = grid_of(scheduler.timesteps), normal(3, 8)
     first, second = (torch.Generator().manual_seed(5) for _ in range(2))
     expected = run_theirs(scheduler, path, x, grid, generator=first)
-    result = run_ours("ddpm", ours, path, x, grid, lambda: torch.randn(x.shape, generator=second, dtype=x.dtype))
+    result = run_ours(
+        "ddpm", ours, path, x, grid, lambda: torch.randn(x.shape, generator=second, dtype=x.dtype)
+    )
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
 
 

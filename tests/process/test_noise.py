@@ -40,7 +40,10 @@ def test_every_seed_and_draw_has_its_own_numbers():
     assert len({tuple(row.tolist()) for row in rows}) == len(keys)
 
 
-@given(st.tuples(st.integers(0, 2**70), st.integers(0, 2**34)), st.tuples(st.integers(0, 2**70), st.integers(0, 2**34)))
+@given(
+    st.tuples(st.integers(0, 2**70), st.integers(0, 2**34)),
+    st.tuples(st.integers(0, 2**70), st.integers(0, 2**34)),
+)
 def test_streams_differ_where_keys_do(one, other):
     same = np.array_equal(stream("a", *one).random(4), stream("a", *other).random(4))
     assert same == (one == other)

@@ -51,7 +51,10 @@ def test_coefficients_keep_shape_and_dtype_of_the_time(path):
 
 
 def test_linear_beta_forgets_at_the_rate_it_names():
-    path, t = LinearBeta(beta_min=0.3, beta_max=11.0), torch.linspace(0.01, 1, 50, dtype=torch.float64).requires_grad_()
+    path, t = (
+        LinearBeta(beta_min=0.3, beta_max=11.0),
+        torch.linspace(0.01, 1, 50, dtype=torch.float64).requires_grad_(),
+    )
     (slope,) = torch.autograd.grad((2 * path(t).alpha.log()).sum(), t)
     torch.testing.assert_close(-slope, 0.3 + t.detach() * (11.0 - 0.3))
 
@@ -105,7 +108,9 @@ def test_every_element_may_stand_at_its_own_time(path):
     together = corrupt(path, x, t, noise)
     for b in range(2):
         for k in range(3):
-            assert torch.equal(together[b, k], corrupt(path, x[b, k : k + 1], t[b, k : k + 1], noise[b, k : k + 1])[0])
+            assert torch.equal(
+                together[b, k], corrupt(path, x[b, k : k + 1], t[b, k : k + 1], noise[b, k : k + 1])[0]
+            )
     assert torch.equal(corrupt(path, x, torch.zeros(2, 3).double(), noise), x)
 
 

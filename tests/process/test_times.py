@@ -24,7 +24,14 @@ from ornstein.process.times import (
 from ornstein.rng import stream
 from tests.common import each_path
 
-GRIDS = [UniformGrid(), LogsnrGrid(), KarrasGrid(), ShiftedGrid(), ShiftedGrid(shift=3.0), ShiftedGrid(shift=0.4)]
+GRIDS = [
+    UniformGrid(),
+    LogsnrGrid(),
+    KarrasGrid(),
+    ShiftedGrid(),
+    ShiftedGrid(shift=3.0),
+    ShiftedGrid(shift=0.4),
+]
 each_grid = pytest.mark.parametrize("grid", GRIDS, ids=lambda g: f"{g.kind}-{getattr(g, 'shift', '')}")
 
 

@@ -71,7 +71,9 @@ def test_rows_that_are_done_cost_nothing(method):
     steps = [2, 7, 0, 4]
     denoiser = WishedGaussian(PATH)
     x = normal(4, 4)
-    states = list(trajectory(method, denoiser, PATH, x, [grid(n) for n in steps], wish([0, 1, 2, 3]), [1, 2, 3, 4]))
+    states = list(
+        trajectory(method, denoiser, PATH, x, [grid(n) for n in steps], wish([0, 1, 2, 3]), [1, 2, 3, 4])
+    )
     assert len(states) == 8
     assert torch.equal(states[-1].x[2], x[2])
     for row, n in enumerate(steps):
@@ -93,7 +95,9 @@ def test_nothing_moves_where_time_stands_still(method, path):
     x = start(path, 3, 4)
     for t in (1.0, 0.6, 0.0):
         time = real(t).expand(3)
-        moved, _ = method.step(gaussian(path), path, x, time, time, method.fresh(x), lambda: normal(3, 4, seed=9))
+        moved, _ = method.step(
+            gaussian(path), path, x, time, time, method.fresh(x), lambda: normal(3, 4, seed=9)
+        )
         torch.testing.assert_close(moved, x, rtol=1e-12, atol=1e-12)
 
 

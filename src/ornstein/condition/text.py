@@ -58,7 +58,9 @@ class TextEncoder:
         with weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != WEIGHTS_SHA256:
-            raise OrnsteinError(f"{weights} is not all-MiniLM-L6-v2 (sha256 {digest[:12]}…); models need those weights")
+            raise OrnsteinError(
+                f"{weights} is not all-MiniLM-L6-v2 (sha256 {digest[:12]}…); models need those weights"
+            )
         return cls(found, length)
 
     def encode(self, prompts: Sequence[str]) -> Tokens:
@@ -80,7 +82,10 @@ class TextEncoder:
         return Tokens.stack(rows, self.length, self.width)
 
     def corpus(
-        self, captions: Sequence[str], cache: Path, progress: Callable[[int, int], None] = lambda done, of: None
+        self,
+        captions: Sequence[str],
+        cache: Path,
+        progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> Corpus:
         """Encode many captions once, in a file under `cache` that later runs map into memory."""
         return Corpus.build(self, captions, cache, progress)
@@ -158,7 +163,9 @@ def _check(prompt: str) -> None:
     try:
         prompt.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(f"the prompt is not Unicode text: stray surrogate at character {error.start}") from None
+        raise UsageError(
+            f"the prompt is not Unicode text: stray surrogate at character {error.start}"
+        ) from None
 
 
 def _from_package() -> Path | None:

@@ -81,7 +81,9 @@ class PlaceEmbedding(nn.Module):
 
     def __init__(self, axes: int, width: int, octaves: int = 6) -> None:
         super().__init__()
-        self.register_buffer("scales", (math.pi / 4) * 2.0 ** torch.arange(octaves, device="cpu"), persistent=False)
+        self.register_buffer(
+            "scales", (math.pi / 4) * 2.0 ** torch.arange(octaves, device="cpu"), persistent=False
+        )
         self.scales: Tensor
         self.linear = nn.Linear(2 * octaves * axes, width)
 

@@ -75,22 +75,31 @@ class Transformer(nn.Module):
         rotation = angles.cos(), angles.sin()
         for block in self.blocks:
             x = block(x, modulation[..., :6, :], rotation, mask)
-        shift, scale = modulation[:, -length:, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
+        shift, scale = (
+            modulation[:, -length:, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
+        )
         return modulate(x[:, extra:], shift, scale)
 
     def _modulation(
-        self, steer: Float[Tensor, "rows #tokens width"], extra: int, token_mask: Bool[Tensor, "rows tokens"] | None
+        self,
+        steer: Float[Tensor, "rows #tokens width"],
+        extra: int,
+        token_mask: Bool[Tensor, "rows tokens"] | None,
     ) -> Float[Tensor, "rows each 8 width"]:
         """One of each row, or of each token where they differ; condition tokens then see the mean of real tokens."""
         raw = self.modulation(nn.functional.silu(steer)).float().unflatten(-1, (8, -1))
         if steer.shape[1] == 1:
             return raw
-        mean = raw.mean(1) if token_mask is None else _masked_mean(raw.flatten(2), token_mask).view_as(raw[:, 0])
+        mean = (
+            raw.mean(1) if token_mask is None else _masked_mean(raw.flatten(2), token_mask).view_as(raw[:, 0])
+        )
         return torch.cat([mean[:, None].expand(-1, extra, -1, -1), raw], dim=1)
 
     @staticmethod
     def _mask(
-        condition_mask: Bool[Tensor, "rows states"], token_mask: Bool[Tensor, "rows tokens"] | None, length: int
+        condition_mask: Bool[Tensor, "rows states"],
+        token_mask: Bool[Tensor, "rows tokens"] | None,
+        length: int,
     ) -> Bool[Tensor, "rows 1 1 all"]:
         if token_mask is None:
             token_mask = condition_mask.new_ones(condition_mask.shape[0], length)

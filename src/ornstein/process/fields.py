@@ -45,7 +45,9 @@ def pad(time: Shaped[Tensor, "*time"], like: Shaped[Tensor, "..."]) -> Shaped[Te
     """
     prefix = like.shape[: time.ndim]
     if time.ndim > like.ndim or any(a not in (1, b) for a, b in zip(time.shape, prefix, strict=True)):
-        raise ValueError(f"time of shape {tuple(time.shape)} is not a prefix of sample shape {tuple(like.shape)}")
+        raise ValueError(
+            f"time of shape {tuple(time.shape)} is not a prefix of sample shape {tuple(like.shape)}"
+        )
     return time.reshape(*time.shape, *(1,) * (like.ndim - time.ndim))
 
 
@@ -68,4 +70,6 @@ def select_rows(value: Any, rows: Shaped[Tensor, " chosen"]) -> Any:
         return {name: select_rows(part, rows) for name, part in cast(Mapping[str, Any], value).items()}
     if value is None or hasattr(value, "select"):
         return value if value is None else value.select(rows)
-    raise TypeError(f"a {type(value).__name__} has no rows to select: give a tensor, a mapping or a select method")
+    raise TypeError(
+        f"a {type(value).__name__} has no rows to select: give a tensor, a mapping or a select method"
+    )

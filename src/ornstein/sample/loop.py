@@ -81,7 +81,9 @@ def trajectory(
         if len(staying) < len(active):
             memory = select_rows(memory, torch.tensor(staying))
             active = [active[k] for k in staying]
-        moved, mean, memory = _advance(method, denoiser, path, x, each, condition, seeds, memory, active, step)
+        moved, mean, memory = _advance(
+            method, denoiser, path, x, each, condition, seeds, memory, active, step
+        )
         index = torch.tensor(active)
         x = fieldwise(_replace, x, moved, index)
         means = fieldwise(_replace, x if means is None else means, mean, index)
