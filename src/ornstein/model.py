@@ -254,7 +254,7 @@ class Model:
         with _threads(computation.threads):
             pictures = self._run(rows, DTYPES[computation.dtype])
             made = self._record(rows, computation.row, computation.dtype)
-        return Output(pictures[computation.row], made.model_copy(update={"file": record.file}))
+        return Output(pictures[computation.row], made.model_copy(update={"form": record.form}))
 
     @property
     def sizes(self) -> tuple[int, ...]:

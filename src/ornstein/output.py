@@ -69,7 +69,7 @@ class Output:
 
     def encode(self, form: FileForm) -> bytes:
         """The file's bytes, a pure function of picture, record and form."""
-        record = self.record.model_copy(update={"file": form})
+        record = self.record.model_copy(update={"form": form})
         return encode(self.array, form, record)
 
 

@@ -79,4 +79,4 @@ class Record(Config):
     model: ModelName
     computation: Computation
     platform: Platform
-    file: FileForm = FileForm()
+    form: FileForm = FileForm()

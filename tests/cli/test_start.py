@@ -51,7 +51,7 @@ def test_help_names_every_verb(ornstein: Command) -> None:
         (["generat"], "No such command 'generat'"),
         (["--nonsense"], "No such option: --nonsense"),
         (["models", "shw"], "No such command 'shw'"),
-        (["models", "show"], "Missing argument 'NAME'"),
+        (["models", "show"], "Missing argument"),
         (["models", "list", "extra"], "Got unexpected extra argument"),
         (["doctor", "--json=yes"], "does not take a value"),
     ],

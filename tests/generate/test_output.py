@@ -55,7 +55,7 @@ def test_lossless_files_hold_the_very_pixels(out: Output, tmp_path: Path, suffix
 
 def test_jpeg_is_white_where_the_picture_is_transparent(out: Output, tmp_path: Path) -> None:
     path = out.save(tmp_path / "a.JPG")
-    assert read(path)[1].file.background == "#ffffff"
+    assert read(path)[1].form.background == "#ffffff"
     with Image.open(path) as found:
         difference = np.asarray(found).astype(int) - np.asarray(to_image(out.array, "white"))
     assert np.abs(difference).mean() < 12
@@ -66,8 +66,8 @@ def test_the_record_comes_back_from_the_file(out: Output, tmp_path: Path, suffix
     path = out.save(tmp_path / f"a{suffix}", background="teal")
     data, record = read(path)
     assert data == path.read_bytes()
-    assert record == out.record.model_copy(update={"file": record.file})
-    assert record.file.background == "#008080"
+    assert record == out.record.model_copy(update={"form": record.form})
+    assert record.form.background == "#008080"
 
 
 def test_other_programs_read_the_parameters(out: Output, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from ornstein.output import XMP, Output, read
 def replayed(bundle: Path, path: Path) -> bytes:
     """The bytes that a fresh process would write: everything comes from the file."""
     _, record = read(path)
-    return Model.load(bundle).replay(record).encode(record.file)
+    return Model.load(bundle).replay(record).encode(record.form)
 
 
 CASES: dict[str, Callable[[Model], list[Output]]] = {
@@ -138,7 +138,7 @@ def file(model: Model, tmp_path: Path) -> Path:
         ("computation", "threads", 10**6, "less than or equal to 1024"),
         ("computation", "dtype", "float8", "float32"),
         ("model", "fingerprint", "../..", "match pattern"),
-        ("file", "background", "url(x)", "match pattern"),
+        ("form", "background", "url(x)", "match pattern"),
         ("platform", "torch", "t" * 10_000, "at most 100"),
     ],
 )

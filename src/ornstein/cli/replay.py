@@ -23,14 +23,14 @@ def replay(
     refuse_existing(out, force)
     refuse_unwritable(out.parent)
     original, record = read(file)
-    if form.format != record.file.format:
-        raise UsageError(f"{file} is {record.file.format}: name the copy with the same suffix")
+    if form.format != record.form.format:
+        raise UsageError(f"{file} is {record.form.format}: name the copy with the same suffix")
 
     from ornstein.model import Model
 
     ready = Model.load(model or record.model.name)
     made = ready.replay(record)
-    copy = made.encode(record.file)
+    copy = made.encode(record.form)
     write(out, copy, force)
     typer.echo(str(out))
     differing = record.platform.differences(Platform.here(ready.device))

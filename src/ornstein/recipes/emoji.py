@@ -21,7 +21,7 @@ def emoji() -> Recipe:
         training=TrainingSection(
             samples=600_000,
             stored="bfloat16",
-            stages=(Stage(size=32, batch=256, share=10), Stage(size=64, batch=128, share=1)),
+            stages=(Stage(size=32, batch=256, share=1), Stage(size=64, batch=128, share=1)),
             prompts=(
                 "grinning face, Noto style", "red apple, 3D style", "dog face, flat style", "rocket, Twemoji style",
                 "birthday cake, Fluent style", "sunflower, Noto style", "guitar, 3D style", "castle, EmojiOne style",
