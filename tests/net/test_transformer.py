@@ -32,10 +32,10 @@ def new_transformer(axes: int = 2, depth: int = 2) -> Transformer:
     return Transformer(TransformerConfig(width=WIDTH, depth=depth, heads=2, axes=axes))
 
 
-def new_patched(axes: int, smooth: int = 4) -> PatchedTransformer:
+def new_patched(axes: int, depth: int = 2) -> PatchedTransformer:
     torch.manual_seed(0)
-    transformer = TransformerConfig(width=WIDTH, depth=2, heads=2, axes=axes)
-    return PatchedTransformer(PatchedConfig(transformer=transformer, patch=2, bottleneck=8, smooth=smooth), 3)
+    transformer = TransformerConfig(width=WIDTH, depth=depth, heads=2, axes=axes)
+    return PatchedTransformer(PatchedConfig(transformer=transformer, patch=2, bottleneck=8, smooth=4), 3)
 
 
 def inputs(axes: int = 2) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def unchecked():
 
 @pytest.mark.usefixtures("unchecked")
 def test_compiled_is_eager():
-    net, given = awaken(new_patched(2)), inputs()
+    net, given = awaken(new_patched(2, depth=1)), inputs()
     arguments = normal(3, 4, 6, 3).float(), given["logsnr"], given["condition"], given["condition_mask"]
     compiled = torch.compile(net, fullgraph=True, dynamic=False)
     torch.testing.assert_close(compiled(*arguments), net(*arguments), **CLOSE)
