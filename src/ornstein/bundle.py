@@ -4,7 +4,7 @@
 - ``model.safetensors``: weights
 - ``metrics.json``: what was measured
 - ``card.md``: the same for people
-- ``manifest.parquet``: one row for every training picture, where the data is known
+- ``manifest.parquet``: one row for every picture, trained on or held out, where the data is known
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ornstein import __version__
 from ornstein.card import card_text
 from ornstein.config import Config, parse
 from ornstein.data.atomic import new_folder
+from ornstein.data.manifest import TRAIN
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.recipes.recipe import Recipe
 
@@ -44,13 +45,17 @@ DtypeName = Literal["float32", "bfloat16"]
 
 
 class Origin(Config):
-    """Pictures of one style under one licence: what an attribution licence asks to name."""
+    """Pictures of one style under one licence: what an attribution licence asks to name.
+
+    `pictures` counts all of them, `trained` those the model learned from; the others are held out to measure it.
+    """
 
     style: str
     holder: str
     licence: str
     source: str
     pictures: int
+    trained: int
 
 
 class Data(Config):
@@ -90,7 +95,7 @@ class Bundle:
 
     Attributes:
         folder: where it is. facts: its header.
-        fingerprint: sha256 of recipe and weights, all that a picture depends on; card and metrics may change.
+        fingerprint: sha256 of all that a picture depends on; card, metrics and suggested settings may change.
     """
 
     folder: Path
@@ -110,8 +115,7 @@ class Bundle:
         except UsageError as error:
             raise OrnsteinError(f"{folder / HEADER}: {error}") from error
         _check_files(folder, facts.files)
-        key = json.dumps([values["recipe"], facts.files[WEIGHTS], facts.encoder], sort_keys=True)
-        return cls(folder, facts, hashlib.sha256(key.encode()).hexdigest())
+        return cls(folder, facts, _fingerprint(facts))
 
     def weights(self) -> dict[str, Tensor]:
         """The weights in float32.
@@ -189,13 +193,16 @@ def save(
 
 def origins(rows: Iterable[Row]) -> tuple[Origin, ...]:
     """Count rows by style, holder and licence; the source is what their sources have in common."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.style, row.holder, row.licence), []).append(row.source)
+        groups.setdefault((row.style, row.holder, row.licence), []).append(row)
     return tuple(
-        Origin(style=style, holder=holder, licence=licence, source=_common(sources), pictures=len(sources))
-        for (style, holder, licence), sources in sorted(groups.items())
-    )
+        Origin(
+            style=style, holder=holder, licence=licence, source=_common([row.source for row in group]),
+            pictures=len(group), trained=sum(row.split == TRAIN for row in group),
+        )
+        for (style, holder, licence), group in sorted(groups.items())
+    )  # fmt: skip
 
 
 def _common(sources: list[str]) -> str:
@@ -254,6 +261,15 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise OrnsteinError(f"{path} is not what ornstein wrote: a mapping is expected")
     return values
+
+
+def _fingerprint(facts: Facts) -> str:
+    """Hash what a picture depends on besides its own request: how the network is built and asked, and its weights."""
+    recipe = facts.recipe.model_dump(mode="json")
+    asked = [recipe[part] for part in ("condition", "codec", "network", "process")]
+    grid = [recipe["sampling"][part] for part in ("grid", "interval")]
+    key = json.dumps([asked, grid, facts.files[WEIGHTS], facts.encoder], sort_keys=True)
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _check_files(folder: Path, files: Mapping[str, str]) -> None:

@@ -44,7 +44,8 @@ def _data(data: Data | None) -> str:
         return "Not recorded in this bundle."
     splits = ", ".join(f"{count:,} {name}" for name, count in sorted(data.splits.items()))
     rows = [
-        f"| {' | '.join(map(_cell, (o.style, o.holder, o.licence, o.source)))} | {o.pictures:,} |"
+        f"| {' | '.join(map(_cell, (o.style, o.holder, o.licence, o.source)))} | {o.trained:,} "
+        f"| {o.pictures - o.trained:,} |"
         for o in data.origins
     ]
     return "\n".join(
@@ -52,8 +53,8 @@ def _data(data: Data | None) -> str:
             f"{data.pictures:,} pictures ({splits}); `manifest.parquet` lists each with licence, holder and source; "
             f"root hash `{data.root}`.",
             "",
-            "| set | author | licence | source | pictures |",
-            "|---|---|---|---|---:|",
+            "| set | author | licence | source | trained on | held out |",
+            "|---|---|---|---|---:|---:|",
             *rows,
             "",
             *_by_licence(data),
@@ -69,9 +70,9 @@ def _cell(text: str) -> str:
 def _by_licence(data: Data) -> Iterator[str]:
     counts: dict[str, int] = {}
     for origin in data.origins:
-        counts[origin.licence] = counts.get(origin.licence, 0) + origin.pictures
+        counts[origin.licence] = counts.get(origin.licence, 0) + origin.trained
     for licence, count in sorted(counts.items(), key=lambda item: -item[1]):
-        yield f"- {licence or 'no licence named'}: {count:,} pictures"
+        yield f"- {licence or 'no licence named'}: {count:,} pictures trained on"
 
 
 def _training(facts: Facts) -> str:

@@ -18,6 +18,12 @@ class UsageError(OrnsteinError, ValueError):
     exit_code = 2
 
 
+class StoppedError(OrnsteinError):
+    """The user asked for a stop, and what was done so far is kept."""
+
+    exit_code = 130
+
+
 class MissingExtraError(OrnsteinError, ImportError):
     """A feature whose optional packages are not installed."""
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from ornstein.data.manifest import Row
+from ornstein.data.pack import Pack
 from ornstein.data.write import write_pack
 from ornstein.net.dit import TransformerConfig
 from ornstein.net.patched import PatchedConfig
@@ -23,13 +24,14 @@ from ornstein.recipes.recipe import (
     Stage,
     TrainingSection,
 )
+from ornstein.train.loop import Trainer, resolve
 
 NAMES = ("red", "green", "blue")
 
 
-def make_pack(folder: Path, count: int = 48, licence: str = "CC0-1.0") -> Path:
+def make_pack(folder: Path, count: int = 48, licence: str = "CC0-1.0", seed: int = 0) -> Path:
     """Discs in three colours on a transparent ground, captioned with the colour."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     y, x = np.mgrid[:16, :16]
     items: list[tuple[Row, bytes]] = []
     for k in range(count):
@@ -66,6 +68,12 @@ def tiny_recipe(pack: Path, samples: int = 320, **training: object) -> Recipe:
         ),
         sampling=SamplingSection(size=16, steps=4),
     )  # fmt: skip
+
+
+def trainer_of(recipe: Recipe, run: Path) -> Trainer:
+    """The trainer of a recipe, resolved on its pack."""
+    pack = Pack.open(Path(recipe.data.pack))
+    return Trainer(resolve(recipe, pack), pack, run)
 
 
 @pytest.fixture(scope="session")

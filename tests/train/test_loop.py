@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,9 @@ import torch
 from ornstein.config import override
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
-from ornstein.recipes.recipe import Recipe, Stage
-from ornstein.train.loop import Trainer, flops_per_sample, resolve, stage_at
-from tests.train.conftest import NAMES, make_pack, tiny_recipe
-
-
-def trainer_of(recipe: Recipe, run: Path) -> Trainer:
-    pack = Pack.open(Path(recipe.data.pack))
-    return Trainer(resolve(recipe, pack), pack, run)
+from ornstein.recipes.recipe import Stage
+from ornstein.train.loop import flops_per_sample, resolve, stage_at
+from tests.train.conftest import NAMES, make_pack, tiny_recipe, trainer_of
 
 
 def test_a_trained_model_paints_the_colour_it_is_asked_for(discs: Path, tmp_path: Path) -> None:
@@ -98,18 +92,3 @@ def test_flops_are_six_times_parameters_times_tokens(discs: Path, tmp_path: Path
     trainer = trainer_of(tiny_recipe(discs), tmp_path)
     weights = sum(p.numel() for p in trainer.model.network.parameters())
     assert flops_per_sample(trainer.model, 16) == 6 * weights * (16 + 1)  # 4 x 4 patches and one class token
-
-
-def test_a_run_can_start_from_a_bundle_and_counts_what_that_had_cost(discs: Path, tmp_path: Path) -> None:
-    first = trainer_of(tiny_recipe(discs, samples=64), tmp_path / "first")
-    list(first.steps())
-    bundle = first.write_bundle(tmp_path / "bundle")
-    second = trainer_of(tiny_recipe(discs, samples=32, start=str(bundle)), tmp_path / "second")
-    for name, value in second.model.network.state_dict().items():
-        assert torch.equal(value, first.averages[0].tensors[name])
-    list(second.steps())
-    again = second.write_bundle(tmp_path / "again")
-    assert json.loads((again / "model.json").read_text())["training"]["seen"] == 96
-    other = override(tiny_recipe(discs, start=str(bundle)), ["network.transformer.width=48"])
-    with pytest.raises(OrnsteinError, match="its network differs"):
-        trainer_of(other, tmp_path / "third")

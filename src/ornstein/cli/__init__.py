@@ -13,7 +13,7 @@ from ornstein.cli.generate import generate
 from ornstein.cli.models import app as models
 from ornstein.cli.replay import replay
 from ornstein.cli.train import train
-from ornstein.errors import OrnsteinError
+from ornstein.errors import OrnsteinError, StoppedError
 
 app = typer.Typer(
     name="ornstein", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -26,17 +26,17 @@ app.command()(train)
 app.add_typer(data, name="data")
 app.command()(doctor)
 
-INTERRUPTED = 130
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: a mistake is one line on stderr and code 2, a failure one line and code 1."""
     try:
         code = app(args=arguments, prog_name="ornstein", standalone_mode=False)
+        if code == StoppedError.exit_code:  # typer's answer to Ctrl-C
+            raise KeyboardInterrupt
     except OrnsteinError as error:
         code = _say(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        code = _say("stopped", StoppedError.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: leave quietly
         code = 1
@@ -48,8 +48,6 @@ def main(arguments: list[str] | None = None) -> None:
         if explain is None:
             raise
         code = _complain(error, explain())
-    if code == INTERRUPTED:
-        _say("stopped", code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

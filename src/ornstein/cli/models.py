@@ -100,11 +100,11 @@ def _everything(bundle: Bundle) -> dict[str, Any]:
 
 
 def _counts(bundle: Bundle, field: str) -> dict[str, int]:
-    """Training pictures by licence or by holder."""
+    """Pictures trained on, by licence or by holder."""
     counts: dict[str, int] = {}
     for origin in bundle.facts.data.origins if bundle.facts.data else ():
         key = getattr(origin, field)
-        counts[key] = counts.get(key, 0) + origin.pictures
+        counts[key] = counts.get(key, 0) + origin.trained
     return counts
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ornstein.errors import StoppedError
+
 if TYPE_CHECKING:
     from ornstein.train.loop import Trainer
     from ornstein.train.monitor import Monitor
@@ -85,10 +87,9 @@ def finish(trainer: Trainer, run: Path) -> None:
                 _grid(trainer, monitor, run)
             if interrupt.asked:
                 trainer.save()
-                typer.echo(
-                    f"stopped at {report.progress.seen:,} samples; run the same command to go on", err=True
+                raise StoppedError(
+                    f"stopped at {report.progress.seen:,} samples; run the same command to go on"
                 )
-                raise typer.Exit(130)
             if time.monotonic() - saved > training.checkpoint_seconds:
                 trainer.save()
                 saved = time.monotonic()

@@ -34,6 +34,7 @@ from ornstein.train.checkpoint import (
 from ornstein.train.ema import AveragedWeights
 from ornstein.train.objective import denoising_loss, weight
 from ornstein.train.optim import Optimiser
+from ornstein.train.start import starting_model, whole_cost, whole_manifest
 
 LEVELS = (0.25, 0.5, 0.75)  # flow times that split the reported loss into four noise levels
 
@@ -146,16 +147,12 @@ class Trainer:
     def write_bundle(self, folder: Path) -> Path:
         """Write the averaged weights as a bundle, in place of one an earlier, shorter run left there."""
         shutil.rmtree(folder, ignore_errors=True)
-        training = {
-            "seen": self.progress.seen,
-            "seconds": self.progress.seconds,
-            "flops": self.progress.flops,
-        }
-        if self.start is not None and self.start.bundle is not None:  # what the start had cost counts too
-            before = self.start.bundle.facts.training
-            training = {name: value + float(before.get(name) or 0) for name, value in training.items()}
+        start = self.start.bundle if self.start is not None else None
         return self.averaged_model().save(
-            folder, manifest=self.pack.rows(), training=training, dtype=self.recipe.training.stored
+            folder,
+            manifest=whole_manifest(self.pack.rows(), start),
+            training=whole_cost(self.progress, start),
+            dtype=self.recipe.training.stored,
         )
 
     def averaged_model(self, which: int = 0) -> Model:
@@ -259,23 +256,6 @@ def resolve(recipe: Recipe, pack: Pack) -> Recipe:
     total = sum(np.square(pack.pictures(part) / 127.5 - 1.0).mean() * len(part) for part in parts)
     deviation = round(math.sqrt(total / len(chosen)), 4) or 1.0
     return recipe.model_copy(update={"codec": recipe.codec.model_copy(update={"deviation": deviation})})
-
-
-def starting_model(recipe: Recipe) -> Model | None:
-    """The model whose weights a run starts from, if the recipe names one.
-
-    Raises:
-        OrnsteinError: no such bundle, or its network or conditions are not those of the recipe.
-    """
-    if recipe.training.start is None:
-        return None
-    model = Model.load(recipe.training.start)
-    for part in ("network", "condition", "codec"):
-        if getattr(model.recipe, part) != getattr(recipe, part):
-            raise OrnsteinError(
-                f"{recipe.training.start} cannot be the start: its {part} differs from the recipe's"
-            )
-    return model
 
 
 def stage_at(recipe: Recipe, seen: int) -> Stage:
