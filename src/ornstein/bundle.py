@@ -170,13 +170,9 @@ def save(
     if folder.exists():
         raise UsageError(f"{folder} exists already: save to a new folder")
     _refuse_non_finite(tensors, "the model")
-    try:
-        measured = json.dumps(dict(metrics), indent=1, allow_nan=False, ensure_ascii=False)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"metrics must be plain finite values: {error}") from error
+    measured = _as_json(metrics)
     with new_folder(folder) as part:
         _write_weights(tensors, DTYPES[dtype], part / WEIGHTS)
-        (part / METRICS).write_text(measured, encoding="utf-8")
         data = _write_manifest(manifest, data, part / MANIFEST)
         values = {
             "format": FORMAT, "ornstein": __version__, "name": recipe.name,
@@ -184,11 +180,46 @@ def save(
             "parameters": sum(tensor.numel() for tensor in tensors.values()), "dtype": dtype, "encoder": encoder,
             "files": {}, "data": data and data.model_dump(mode="json"), "training": dict(training),
         }  # fmt: skip
-        facts = parse(Facts, values)
-        (part / CARD).write_text(card_text(facts, metrics), encoding="utf-8")
-        values["files"] = {file.name: _sha256(file) for file in sorted(part.iterdir())}
-        (part / HEADER).write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
+        _finish(part, values, metrics, measured)
     return Bundle.open(folder)
+
+
+def with_metrics(bundle: Bundle, metrics: Mapping[str, Any], sampling: Mapping[str, Any]) -> Bundle:
+    """Put measurements, and settings to suggest, into a bundle that exists; its weights are the same file.
+
+    Args:
+        bundle: where.
+        metrics: take the place of what was there: plain finite values.
+        sampling: changes of the recipe's sampling section.
+
+    Raises:
+        UsageError: metrics or settings that cannot be. OrnsteinError: the disk refuses.
+    """
+    text = _as_json(metrics)
+    values = bundle.facts.model_dump(mode="json")
+    values["recipe"]["sampling"] |= sampling
+    with new_folder(bundle.folder, force=True) as part:
+        for name in (WEIGHTS, MANIFEST):
+            if (bundle.folder / name).is_file():
+                shutil.copyfile(bundle.folder / name, part / name)
+        _finish(part, values, metrics, text)
+    return Bundle.open(bundle.folder)
+
+
+def _finish(part: Path, values: dict[str, Any], metrics: Mapping[str, Any], measured: str) -> None:
+    """Write measurements, card and header beside weights and manifest."""
+    facts = parse(Facts, values)
+    (part / METRICS).write_text(measured, encoding="utf-8")
+    (part / CARD).write_text(card_text(facts, metrics), encoding="utf-8")
+    values["files"] = {file.name: _sha256(file) for file in sorted(part.iterdir())}
+    (part / HEADER).write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _as_json(metrics: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(metrics), indent=1, allow_nan=False, ensure_ascii=False)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"metrics must be plain finite values: {error}") from error
 
 
 def origins(rows: Iterable[Row]) -> tuple[Origin, ...]:

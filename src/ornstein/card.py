@@ -89,7 +89,25 @@ def _training(facts: Facts) -> str:
 
 
 def _measurements(metrics: Mapping[str, Any]) -> str:
-    return "\n".join(_listed(metrics)) or "None recorded."
+    rest = {name: value for name, value in metrics.items() if name != "figures"}
+    parts = ["\n".join(_listed(rest))] if rest else []
+    if figures := metrics.get("figures"):
+        parts.append("\n".join(_figures(figures)))
+    return "\n\n".join(parts) or "None recorded."
+
+
+def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Figures of an evaluation as a table: on generated and on unseen real pictures, with 95% intervals."""
+    yield "| figure | features | generated | real |"
+    yield "|---|---|---|---|"
+    for features, by_key in figures.items():
+        for key, found in by_key.items():
+            both = [_interval(found[side]) if side in found else "" for side in ("generated", "real")]
+            yield f"| {key} | {features} | {' | '.join(both)} |"
+
+
+def _interval(found: Mapping[str, float]) -> str:
+    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 
 
 def _listed(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:

@@ -13,7 +13,7 @@ from torchmetrics.image.kid import poly_mmd
 
 from ornstein.errors import UsageError
 from ornstein.evaluate.diversity import vendi
-from ornstein.evaluate.frechet import FrechetDistance, Moments, frechet_distance, moments
+from ornstein.evaluate.frechet import FrechetDistance, Moments, frechet_distance
 from ornstein.evaluate.mmd import Discrepancy, gaussian, median_distance, polynomial
 from tests.evaluate.draws import normal
 
@@ -57,7 +57,7 @@ def test_frechet_distance_is_that_of_torchmetrics() -> None:
 
 def test_too_few_samples_are_refused_with_the_number_needed() -> None:
     with pytest.raises(UsageError, match="at least 17 samples, not 16"):
-        moments(normal(16, 16, 0))
+        frechet_distance(normal(16, 16, 0), normal(40, 16, 1))
 
 
 def test_polynomial_mmd_is_that_of_torchmetrics() -> None:

@@ -29,8 +29,8 @@ from ornstein.train.loop import Trainer, resolve
 NAMES = ("red", "green", "blue")
 
 
-def make_pack(folder: Path, count: int = 48, licence: str = "CC0-1.0", seed: int = 0) -> Path:
-    """Discs in three colours on a transparent ground, captioned with the colour."""
+def make_pack(folder: Path, count: int = 48, licence: str = "CC0-1.0", seed: int = 0, held: int = 0) -> Path:
+    """Discs in three colours on a transparent ground, captioned with the colour; the last `held` are held out."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:16, :16]
     items: list[tuple[Row, bytes]] = []
@@ -44,7 +44,8 @@ def make_pack(folder: Path, count: int = 48, licence: str = "CC0-1.0", seed: int
         name = NAMES[k % 3]
         row = Row(
             id=f"{k:03d}", sha256=hashlib.sha256(buffer.getvalue()).hexdigest(), licence=licence, holder="test",
-            source="made in the test", split="train", concept=name, style="", variant=0, captions=(name,),
+            source="made in the test", split="train" if k < count - held else "held-out",
+            concept=name, style="", variant=0, captions=(name,),
         )  # fmt: skip
         items.append((row, buffer.getvalue()))
     return write_pack(folder, name="discs", size=16, channels=4, items=items)

@@ -9,9 +9,11 @@ import typer
 
 from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
+from ornstein.cli.evaluate import evaluate
 from ornstein.cli.generate import generate
 from ornstein.cli.models import app as models
 from ornstein.cli.replay import replay
+from ornstein.cli.scorer import scorer
 from ornstein.cli.train import train
 from ornstein.errors import OrnsteinError, StoppedError
 
@@ -24,6 +26,8 @@ app.command()(replay)
 app.add_typer(models, name="models")
 app.command()(train)
 app.add_typer(data, name="data")
+app.command()(evaluate)
+app.command()(scorer)
 app.command()(doctor)
 
 

@@ -46,6 +46,7 @@ class Copying:
         authentic: share of generated pictures farther from their nearest training picture than that one is from its own
             nearest (AuthPct, Alaa et al. 2022, arXiv 2102.08921); of held-out pictures: `authentic_held_out`.
         suspects: indices of generated pictures, least ratio first.
+        nearest: index of the training picture nearest to each generated one.
     """
 
     flagged: Estimate
@@ -56,6 +57,7 @@ class Copying:
     authentic: Estimate
     authentic_held_out: Estimate
     suspects: Tensor
+    nearest: Tensor
 
 
 def neighbours(
@@ -84,6 +86,7 @@ def copying(generated: Tensor, held_out: Tensor, training: Tensor) -> Copying:
         authentic=of_mean(authentic[: len(generated)].double()),
         authentic_held_out=of_mean(authentic[len(generated) :].double()),
         suspects=made.ratio.argsort(stable=True),
+        nearest=made.nearest,
     )
 
 

@@ -28,21 +28,24 @@ class Moments:
 
 
 def moments(features: Float[Tensor, "samples width"]) -> Moments:
-    """Fit a Gaussian.
+    """Fit a Gaussian to at least two samples."""
+    x = features.double()
+    mean = x.mean(0)
+    centred = x - mean
+    return Moments(mean, centred.T @ centred / (len(x) - 1), len(x))
+
+
+def require_enough(count: int, width: int) -> None:
+    """Refuse a distance in more dimensions than there are samples.
 
     Raises:
-        UsageError: not more samples than the features are wide, where a covariance has no inverse and distances mean
-            little.
+        UsageError: not more samples than the features are wide: the covariance is then zero in most directions, and the
+            distance says more about the number of samples than about them.
     """
-    count, width = features.shape
     if count <= width:
         raise UsageError(
             f"a Fréchet distance in {width} features needs at least {width + 1:,} samples, not {count:,}"
         )
-    x = features.double()
-    mean = x.mean(0)
-    centred = x - mean
-    return Moments(mean, centred.T @ centred / (count - 1), count)
 
 
 class FrechetDistance:
@@ -70,6 +73,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
     """The squared distance of two sets of features (N, D) and (M, D).
 
     Raises:
-        UsageError: too few samples, see ``moments``.
+        UsageError: too few samples, see ``require_enough``.
     """
+    require_enough(min(len(first), len(second)), first.shape[1])
     return FrechetDistance(moments(first))(moments(second))

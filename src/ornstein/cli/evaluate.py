@@ -1,0 +1,112 @@
+"""``ornstein evaluate``: how good a model is, beside real pictures, as a report and as numbers in its bundle."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
+    from ornstein.model import Model
+
+Tell = Callable[[str, int, int], None]
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model's name or its folder.")],
+    against: Annotated[
+        Path | None, typer.Option(help="A pack of unseen pictures; else what the training pack holds out.")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Generated pictures, and as many real ones.")] = 2000,
+    steps: Annotated[int | None, typer.Option(help="Sampler steps (the model's default).")] = None,
+    guidance: Annotated[float | None, typer.Option(help="How strongly prompts steer; 1 is off.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="ddim, heun, dpmpp-2m or ddpm.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report (evaluations/NAME).")] = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Also measure samplers, steps and guidance, and take the best.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
+) -> None:
+    """Measure a model: report.html, metrics.json, and the card of its bundle. An interrupted run goes on."""
+    from ornstein.evaluate.evaluation import Evaluator, Plan
+    from ornstein.evaluate.report import write_report
+    from ornstein.evaluate.samples import Settings
+    from ornstein.evaluate.scorers import find_scorer
+    from ornstein.evaluate.sets import real_pictures
+    from ornstein.model import Model
+
+    ready = Model.load(model)
+    assert ready.bundle is not None
+    training = real_pictures(ready.bundle, against).training
+    folder = out or Path("evaluations") / ready.recipe.name
+    plan = Plan(samples, Settings.of(ready, steps, guidance, sampler), seed)
+    scorer = find_scorer(training.folder, training.fingerprint)
+    if scorer is None:
+        typer.echo(f"no scorer for this data: ornstein scorer {training.folder}; going on without", err=True)
+    with _progress() as tell:
+        evaluator = Evaluator(ready, folder / "cache", against, scorer, tell)
+        plots, plan = _swept(evaluator, plan) if sweep else ([], plan)
+        found = evaluator.run(plan)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_report(found, folder / "report.html", shlex.join(["ornstein", *sys.argv[1:]]), plots)
+    metrics = json.dumps(found.metrics(), indent=1, ensure_ascii=False)
+    (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
+    _record(ready, found, plan if sweep else None)
+    typer.echo(metrics if as_json else _summary(found, folder))
+
+
+def _swept(evaluator: Evaluator, plan: Plan, samples: int = 500) -> tuple[list[str], Plan]:
+    """Plots of a sweep, and the plan with the settings it recommends."""
+    from dataclasses import replace
+
+    from ornstein.evaluate.sweep import plots, recommended, sweep
+
+    guided, methods = sweep(evaluator, replace(plan, samples=min(samples, plan.samples)))
+    return plots(guided, methods), replace(plan, settings=recommended(guided, methods, plan.settings))
+
+
+def _record(model: Model, found: Evaluation, chosen: Plan | None) -> None:
+    """Write the measurements, and settings that a sweep chose, into the bundle."""
+    from ornstein.bundle import with_metrics
+    from ornstein.errors import OrnsteinError
+
+    assert model.bundle is not None
+    try:
+        with_metrics(model.bundle, found.metrics(), chosen.settings.defaults() if chosen else {})
+    except OrnsteinError as error:
+        typer.echo(f"the bundle keeps its old card: {error}", err=True)
+
+
+def _summary(found: Evaluation, folder: Path) -> str:
+    from ornstein.evaluate.report import headlines
+
+    lines = [f"{name:<20} {value:>8}   {note}" for name, value, note in headlines(found)]
+    return "\n".join([*lines, f"report: {folder / 'report.html'}"])
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """A bar on a terminal, a line for each new task elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=of)
+                if not console.is_terminal:
+                    typer.echo(what, err=True)
+            bar.update(tasks[what], completed=done, total=of)
+
+        yield tell

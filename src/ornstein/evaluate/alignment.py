@@ -1,0 +1,97 @@
+"""Do pictures show what their prompts say? By a trained scorer, and by programs that look at colour and background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ornstein.evaluate import colours
+from ornstein.evaluate.estimate import Estimate, of_mean
+from ornstein.evaluate.fidelity import Figure
+from ornstein.evaluate.scorer import TrainedScorer
+from ornstein.evaluate.scorer_training import search
+
+CLEAR = 16  # alpha up to which a corner counts as transparent
+CORNER = 4  # pixels of each side that make a corner
+
+
+def alignment(
+    scorer: TrainedScorer, generated: np.ndarray, real: np.ndarray, prompts: Sequence[str]
+) -> Iterator[Figure]:
+    """Figures of generated pictures beside those of the real pictures that the prompts are captions of.
+
+    Args:
+        scorer: trained on the same kind of pictures, never on these.
+        generated: uint8 (N, H, W, C), premultiplied.
+        real: uint8 (N, H, W, C), premultiplied.
+        prompts: one a picture of each.
+    """
+    texts = scorer.read(prompts)
+    yield _figure(
+        "alignment", "picture and prompt: mean cosine", lambda p: (scorer.see(p) * texts).sum(1).double(),
+        generated, real,
+    )  # fmt: skip
+    for k in (1, 5):
+        yield _figure(
+            f"prompt-r{k}", f"the right prompt of {len(set(prompts)):,} among the nearest {k}",
+            lambda p, k=k: search(scorer, p, prompts).places <= k, generated, real,
+        )  # fmt: skip
+    asked = [(row, words) for row, prompt in enumerate(prompts) if (words := colours.named(prompt))]
+    if asked:
+        rows = np.array([row for row, _ in asked])
+        yield _figure(
+            "colour", "a colour that the prompt names covers enough of the picture",
+            lambda p: np.array([colours.shows(x, words) for x, (_, words) in zip(p, asked, strict=True)]),
+            generated[rows], real[rows],
+        )  # fmt: skip
+    if generated.shape[-1] == 4:
+        yield _figure("background", "all four corners are transparent", clear_corners, generated, real)
+
+
+def style_figure(
+    name: str, generated: Tensor, real: Tensor, learned: Tensor, styles: np.ndarray, of_learned: np.ndarray
+) -> Figure:
+    """Share of pictures that lie nearest to the mean of their own style among pictures trained on.
+
+    Args:
+        name: of the feature network.
+        generated: features (N, D).
+        real: features (N, D) of real pictures in the same styles.
+        learned: features (M, D) of pictures trained on.
+        styles: codes asked for, (N,).
+        of_learned: codes of the pictures trained on, (M,).
+    """
+    known = np.unique(of_learned)
+    middle = learned.mean(0)
+    means = torch.stack([learned[torch.from_numpy(of_learned == style)].mean(0) for style in known]) - middle
+
+    def right(features: Tensor) -> Estimate:
+        nearest = (F.normalize(features - middle, dim=1) @ F.normalize(means, dim=1).T).argmax(1)
+        return of_mean(known[nearest.numpy()] == styles)
+
+    return Figure(
+        "style", name, "nearest to the mean of the style asked for", right(generated), right(real), "higher"
+    )
+
+
+def clear_corners(pictures: np.ndarray) -> np.ndarray:
+    """Whether the corners of each RGBA picture (N, H, W, 4) are transparent on average: (N,) bool."""
+    alpha, c = pictures[..., 3].astype(np.float64), CORNER
+    corners = [
+        alpha[:, v, h].mean((1, 2)) for v in (slice(c), slice(-c, None)) for h in (slice(c), slice(-c, None))
+    ]
+    return np.max(corners, axis=0) <= CLEAR
+
+
+def _figure(
+    key: str,
+    title: str,
+    measure: Callable[[np.ndarray], Tensor | np.ndarray],
+    generated: np.ndarray,
+    real: np.ndarray,
+) -> Figure:
+    return Figure(key, "", title, of_mean(measure(generated)), of_mean(measure(real)), "higher")

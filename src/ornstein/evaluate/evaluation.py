@@ -1,0 +1,244 @@
+"""One evaluation of one bundle: what is compared with what, in which order, and what is kept for the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ornstein.data.pack import Pack
+from ornstein.errors import UsageError
+from ornstein.evaluate.alignment import alignment, style_figure
+from ornstein.evaluate.composition import composition
+from ornstein.evaluate.copying import Copying, copying
+from ornstein.evaluate.cost import Cost, cost
+from ornstein.evaluate.estimate import Estimate
+from ornstein.evaluate.features import FeatureNetwork, features, find_network
+from ornstein.evaluate.fidelity import Figure, fidelity
+from ornstein.evaluate.samples import Settings, samples
+from ornstein.evaluate.scorer import TrainedScorer
+from ornstein.evaluate.sets import Real, real_pictures
+from ornstein.model import Model
+
+LEARNED = 4000  # pictures trained on that distances are measured to; all of them are searched for copies
+CHUNK = 256  # pictures a file of the feature cache holds
+COSTED = 16  # pictures made to learn what a thousand cost
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure.
+
+    Attributes:
+        samples: generated pictures, and as many unseen real ones.
+        settings: how pictures are made.
+        seed: of everything drawn.
+        networks: feature networks by name; the scorer joins them where there is one.
+    """
+
+    samples: int
+    settings: Settings
+    seed: int = 0
+    networks: tuple[str, ...] = ("effnet-lite0",)
+
+
+@dataclass
+class Evaluation:
+    """What was found.
+
+    Attributes:
+        model: name.
+        plan: what was asked.
+        facts: of the data and the model.
+        prompts: of the generated pictures.
+        generated: pictures, uint8 (N, H, W, C), premultiplied.
+        unseen: real pictures of the same prompts.
+        figures: generated beside real.
+        copying: by feature network.
+        composition: by kind of prompt.
+        cost: of a thousand pictures.
+        suspects: generated pictures that look most like a copy, each with its nearest training picture.
+    """
+
+    model: str
+    plan: Plan
+    facts: dict[str, Any]
+    prompts: list[str]
+    generated: np.ndarray
+    unseen: np.ndarray
+    figures: list[Figure] = field(default_factory=list)
+    copying: dict[str, Copying] = field(default_factory=dict)
+    composition: dict[str, Estimate] = field(default_factory=dict)
+    cost: Cost | None = None
+    suspects: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def metrics(self) -> dict[str, Any]:
+        """As plain values, for ``metrics.json``."""
+        found: dict[str, Any] = {"format": FORMAT, **self.facts, "figures": {}}
+        for figure in self.figures:
+            place = found["figures"].setdefault(figure.features or "pictures", {})
+            place[figure.key] = {
+                "generated": _plain(figure.generated),
+                **({"real": _plain(figure.real)} if figure.real else {}),
+                "better": figure.better,
+            }
+        found["copying"] = {name: _copying(c) for name, c in self.copying.items()}
+        found["composition"] = {kind: _plain(e) for kind, e in self.composition.items()}
+        if self.cost is not None:
+            found["cost of a thousand"] = self.cost.facts()
+        return found
+
+
+class Evaluator:
+    """Measures a model.
+
+    Args:
+        model: loaded from a bundle.
+        cache: folder of samples and features.
+        against: pack of unseen pictures; by default what the training pack holds out.
+        scorer: of pictures and texts, trained on the same data; None where there is none.
+        tell: told what is being done, how far, and of how much.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        cache: Path,
+        against: Path | None = None,
+        scorer: TrainedScorer | None = None,
+        tell: Callable[[str, int, int], None] = lambda what, done, of: None,
+    ) -> None:
+        assert model.bundle is not None
+        self.model, self.cache, self.scorer, self._tell = model, cache, scorer, tell
+        self.real: Real = real_pictures(model.bundle, against)
+        if scorer is not None and scorer.facts["fingerprint"] != self.real.training.fingerprint:
+            raise UsageError("the scorer was trained on other data: train one on this model's pack")
+
+    def run(self, plan: Plan) -> Evaluation:
+        """Measure everything.
+
+        Raises:
+            UsageError: fewer pictures than a distance needs, or than there are unseen ones to compare with.
+        """
+        rows, prompts, seeds = self.asked(plan)
+        pictures = self.draw(plan.settings, prompts, seeds)
+        unseen = self.real.held.pictures(rows, plan.settings.size)
+        found = Evaluation(self.model.recipe.name, plan, self._facts(plan), prompts, pictures, unseen)
+        for network in self._networks(plan):
+            self._compare(found, network, rows)
+        if self.scorer is not None:
+            self._tell("alignment", 0, 1)
+            found.figures += alignment(self.scorer, pictures, found.unseen, prompts)
+        recipe = self.model.recipe
+        if recipe.condition.kind == "text" and recipe.codec.channels == 4:
+            self._tell("composition", 0, 1)
+            names = self.real.training.concept_names
+            found.composition = composition(
+                lambda texts, seeds: self.draw(plan.settings, texts, seeds), self.scorer, names
+            )
+        self._tell("cost", 0, 1)
+        found.cost = cost(self.model, prompts[:COSTED], plan.settings)
+        return found
+
+    def asked(self, plan: Plan) -> tuple[np.ndarray, list[str], list[int]]:
+        """What the samples of a plan are to show: unseen rows, their plain captions, and a seed for each.
+
+        Raises:
+            UsageError: more samples than there are unseen pictures, or pictures trained on, to compare with.
+        """
+        for rows, what in ((self.real.unseen, "unseen pictures"), (self.real.learned, "pictures trained on")):
+            if plan.samples > len(rows):
+                raise UsageError(
+                    f"there are {len(rows):,} {what}: ask for as many samples at most, not {plan.samples:,}"
+                )
+        rows = self.real.some_unseen(plan.samples, plan.seed)
+        captions = [self.real.held.captions(int(row))[0] for row in rows]
+        return rows, captions, [plan.seed + int(row) for row in rows]
+
+    def draw(self, settings: Settings, prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
+        """One picture a prompt, from the cache where it was made before."""
+        made = samples(
+            self.model, prompts, seeds, settings, self.cache / "samples",
+            lambda done: self._tell("generating", done, len(prompts)),
+        )  # fmt: skip
+        return made.pictures
+
+    def _networks(self, plan: Plan) -> list[FeatureNetwork]:
+        named = [find_network(name) for name in plan.networks]
+        return [*named, self.scorer] if self.scorer is not None else named
+
+    def _compare(self, found: Evaluation, network: FeatureNetwork, rows: np.ndarray) -> None:
+        """All figures of one feature network."""
+        plan, real = found.plan, self.real
+        chosen = real.some_learned(max(LEARNED, plan.samples), plan.seed)
+        generated = self.of_generated(network, found.generated)
+        unseen = self.of_real(network, real.held, rows)
+        learned = self.of_real(network, real.training, chosen)
+        tell = lambda what: self._tell(f"{network.name}: {what}", 0, 1)  # noqa: E731
+        found.figures += fidelity(network.name, generated, unseen, learned, tell)
+        training, held = real.training, real.held
+        if len(training.style_names) > 1 and held.style_names == training.style_names:
+            found.figures.append(
+                style_figure(
+                    network.name, generated, unseen, learned, held.styles[rows], training.styles[chosen]
+                )
+            )
+        if network is not self.scorer and self.scorer is not None:
+            return  # all pictures trained on are searched for copies: in the features that cost least
+        everything = self.of_real(network, training, real.learned)
+        judged = copying(generated, unseen, everything)
+        found.copying[network.name] = judged
+        self._suspects(found, judged)
+
+    def _suspects(self, found: Evaluation, judged: Copying, count: int = 12) -> None:
+        size = found.plan.settings.size
+        for k in judged.suspects[:count].tolist():
+            nearest = self.real.learned[int(judged.nearest[k])]
+            pair = found.generated[k], self.real.training.pictures(np.array([nearest]), size)[0]
+            found.suspects.append(pair)
+
+    def of_real(self, network: FeatureNetwork, pack: Pack, rows: np.ndarray) -> Tensor:
+        """Features of a pack's pictures, through the cache beside it that all evaluations share."""
+        parts = (pack.pictures(rows[k : k + CHUNK]) for k in range(0, len(rows), CHUNK))
+        return features(
+            network, parts, pack.folder / "features",
+            lambda done: self._tell(f"{network.name}: {pack.name}", done, len(rows)),
+        )  # fmt: skip
+
+    def of_generated(self, network: FeatureNetwork, pictures: np.ndarray) -> Tensor:
+        """Features of generated pictures, through the evaluation's own cache."""
+        parts = (pictures[k : k + CHUNK] for k in range(0, len(pictures), CHUNK))
+        return features(
+            network, parts, self.cache / "features",
+            lambda done: self._tell(f"{network.name}: generated", done, len(pictures)),
+        )  # fmt: skip
+
+    def _facts(self, plan: Plan) -> dict[str, Any]:
+        bundle, real = self.model.bundle, self.real
+        assert bundle is not None
+        return {
+            "model": self.model.recipe.name,
+            "fingerprint": bundle.fingerprint,
+            "settings": {**asdict(plan.settings), "seed": plan.seed},
+            "samples": plan.samples,
+            "trained on": {"pack": real.training.name, "pictures": len(real.learned)},
+            "held against": {"pack": real.held.name, "fingerprint": real.held.fingerprint, "unseen": len(real.unseen)},
+            "scorer": self.scorer.facts.get("retrieval") if self.scorer else None,
+        }  # fmt: skip
+
+
+def _plain(estimate: Estimate) -> dict[str, float | int]:
+    return {
+        "value": round(estimate.value, 6), "low": round(estimate.low, 6), "high": round(estimate.high, 6),
+        "count": estimate.count,
+    }  # fmt: skip
+
+
+def _copying(found: Copying) -> dict[str, Any]:
+    names = "flagged", "expected", "distance", "distance_held_out", "authentic", "authentic_held_out"
+    return {"threshold": found.threshold, **{name: _plain(getattr(found, name)) for name in names}}

@@ -1,0 +1,155 @@
+"""The report of an evaluation: one HTML file that needs nothing else, readable on a phone."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ornstein.data.atomic import new_file
+from ornstein.errors import MissingExtraError
+from ornstein.evaluate import cost
+from ornstein.evaluate.estimate import Estimate
+from ornstein.evaluate.evaluation import Evaluation
+from ornstein.evaluate.fidelity import Figure
+from ornstein.output import to_image
+
+SHOWN = 48  # pairs of generated and real pictures
+INK, PALE = "#1f5fbf", "#b5791e"  # generated, real
+
+
+def write_report(found: Evaluation, file: Path, command: str, sweeps: Sequence[str] = ()) -> None:
+    """Write the report, in place of an older one.
+
+    Args:
+        found: what to report.
+        file: where to.
+        command: that makes it again.
+        sweeps: plots as SVG text.
+
+    Raises:
+        MissingExtraError: no template engine or plotting library.
+    """
+    text = render(found, command, sweeps)
+    with new_file(file) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def render(found: Evaluation, command: str, sweeps: Sequence[str] = ()) -> str:
+    """The report as HTML text; everything that came from data is escaped."""
+    try:
+        import jinja2
+        from markupsafe import Markup
+    except ImportError:
+        raise MissingExtraError("a report", "eval") from None
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(
+        Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
+    )
+    networks: dict[str, list[Figure]] = {}
+    for figure in found.figures:
+        networks.setdefault(figure.features or "prompts and pictures", []).append(figure)
+    shown = zip(found.prompts[:SHOWN], found.generated, found.unseen, strict=False)
+    return template.render(
+        e=found,
+        headlines=headlines(found),
+        pairs=[(prompt, picture(made), picture(real)) for prompt, made, real in shown],
+        by_network=networks,
+        plots={name: Markup(ratios(figures)) for name, figures in networks.items()},  # noqa: S704  (our own SVG)
+        suspects=[(picture(made), picture(real)) for made, real in found.suspects],
+        sweeps=[Markup(plot) for plot in sweeps],  # noqa: S704
+        command=command,
+        watts=cost.WATTS_A_CORE,
+        core_hour=cost.DOLLARS_A_CORE_HOUR,
+        gpu_hour=cost.DOLLARS_A_GPU_HOUR,
+    )
+
+
+def headlines(found: Evaluation) -> list[tuple[str, str, str]]:
+    """The few figures to read first: (name, value, beside it)."""
+    ratios_found = [figure.generated for figure in found.figures if figure.key == "fdr"]
+    lines: list[tuple[str, str, str]] = []
+    if ratios_found:
+        mean = float(np.mean([r.value for r in ratios_found]))
+        lines.append(("FDr", f"{mean:.2f}", f"mean of {len(ratios_found)} feature networks; 1 is real"))
+    for key, name in (
+        ("alignment", "Alignment"),
+        ("prompt-r1", "Right prompt first"),
+        ("coverage", "Coverage"),
+    ):
+        figure = next((f for f in found.figures if f.key == key), None)
+        if figure is not None and figure.real is not None:
+            lines.append((name, f"{figure.generated.value:.2f}", f"real pictures: {figure.real.value:.2f}"))
+    lines += [
+        ("Flagged as copies", f"{c.flagged.value:.1%}", f"unseen real pictures: {c.expected.value:.1%}")
+        for c in found.copying.values()
+    ]
+    if found.cost is not None:
+        lines.append(("A picture takes", f"{found.cost.seconds / 1000:.2f} s", found.cost.machine))
+    return lines
+
+
+def picture(array: np.ndarray) -> str:
+    """A premultiplied picture as a data address."""
+    buffer = io.BytesIO()
+    to_image(array).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def ratios(figures: Sequence[Figure]) -> str:
+    """Each figure as a share of its real value, with intervals, as SVG; empty where there is nothing to show."""
+    rows = [f for f in figures if f.real is not None and f.real.value > 0 and f.generated.value > 0]
+    if not rows:
+        return ""
+    plt = pyplot()
+    chart, axes = plt.subplots(figsize=(7, 0.6 + 0.34 * len(rows)))
+    for place, figure in enumerate(reversed(rows)):
+        assert figure.real is not None
+        for estimate, colour, offset in ((figure.real, PALE, -0.13), (figure.generated, INK, 0.13)):
+            _bar(axes, estimate, figure.real.value, place + offset, colour)
+    axes.axvline(1, color="#999", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(rows)), [f"{f.key} ({f.better})" for f in reversed(rows)])
+    axes.set_xlabel("relative to unseen real pictures (amber); generated in blue")
+    return svg(chart)
+
+
+def pyplot() -> Any:
+    """Matplotlib's plotting module, drawing to nothing. Raises MissingExtraError."""
+    try:
+        import matplotlib
+
+        matplotlib.use("svg")
+        import matplotlib.pyplot
+    except ImportError:
+        raise MissingExtraError("plots", "eval") from None
+    matplotlib.rcParams.update(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "ornstein",
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )  # fmt: skip
+    return matplotlib.pyplot
+
+
+def svg(chart: Any) -> str:
+    """A figure as an SVG element, without the header of a file, the same bytes each time."""
+    buffer = io.StringIO()
+    chart.savefig(buffer, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
+    pyplot().close(chart)
+    text = buffer.getvalue()
+    return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+
+
+def _bar(axes: Any, estimate: Estimate, unit: float, place: float, colour: str) -> None:
+    low, value, high = (max(x, 1e-9) / unit for x in (estimate.low, estimate.value, estimate.high))
+    axes.plot([low, high], [place, place], color=colour, linewidth=2.2, solid_capstyle="round")
+    axes.plot([value], [place], "o", color=colour, markersize=4.5)

@@ -1,0 +1,146 @@
+"""One evaluation from bundle to report: it measures, it resumes, and it refuses what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ornstein.bundle import Bundle
+from ornstein.data.pack import Pack
+from ornstein.errors import OrnsteinError, UsageError
+from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
+from ornstein.evaluate.report import render, write_report
+from ornstein.evaluate.samples import Settings
+from ornstein.evaluate.scorer import ScorerConfig, TrainedScorer
+from ornstein.evaluate.scorer_training import train_scorer
+from ornstein.evaluate.scorers import find_scorer
+from ornstein.model import Model
+from ornstein.recipes.recipe import Stage
+from tests.train.conftest import make_pack, tiny_recipe, trainer_of
+
+SMALL = ScorerConfig(size=16, widths=(8, 16), space=16, length=8)
+PLAN = Plan(samples=40, settings=Settings(4, 1.5, "ddim", 16), networks=())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack that holds pictures out, its scorer, and a bundle trained on the rest."""
+    home = tmp_path_factory.mktemp("evaluate")
+    pack = make_pack(home / "discs", count=160, held=60)
+    recipe = tiny_recipe(pack, samples=12_000, stages=(Stage(size=16, batch=32),), ema=(1000, 4000))
+    trainer = trainer_of(recipe, home / "run")
+    list(trainer.steps())
+    trainer.write_bundle(home / "bundle")
+    train_scorer(Pack.open(pack), pack / "scorer", samples=2400, batch=24, config=SMALL)
+    return home
+
+
+@pytest.fixture
+def evaluator(home: Path, tmp_path: Path) -> Evaluator:
+    return Evaluator(Model.load(home / "bundle"), tmp_path, scorer=scorer_of(home))
+
+
+def scorer_of(home: Path) -> TrainedScorer:
+    found = find_scorer(home / "discs", Pack.open(home / "discs").fingerprint)
+    assert found is not None
+    return found
+
+
+def figure(found: Evaluation, key: str) -> tuple[float, float]:
+    (one,) = [f for f in found.figures if f.key == key]
+    return one.generated.value, one.real.value if one.real else float("nan")
+
+
+def test_an_evaluation_says_of_a_fair_model_that_it_is_fair(
+    home: Path, evaluator: Evaluator, tmp_path: Path
+) -> None:
+    found = evaluator.run(PLAN)
+    assert set(found.copying) == {"Scorer"}
+    assert figure(found, "fdr")[0] > 1
+    made, real = figure(found, "alignment")
+    assert 0.3 < made <= real + 0.05
+    assert figure(found, "prompt-r1")[0] > 0.8  # it paints the colours it was trained to paint
+    assert found.cost is not None
+    assert found.cost.evaluations == pytest.approx(
+        1000 * (4 + 3), rel=0.15
+    )  # guided within (0.1, 0.95): not at t = 1
+    write_report(found, tmp_path / "report.html", "ornstein evaluate <mine>")
+    text = (tmp_path / "report.html").read_text()
+    assert "ornstein evaluate &lt;mine&gt;" in text
+    assert "http" not in text.replace("http://www.w3.org", "")  # nothing is fetched
+    assert text.count("<img") == 2 * 40 + 2 * len(found.suspects)
+    json.dumps(found.metrics(), allow_nan=False)
+
+
+def test_a_second_run_makes_nothing_again(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, prompts, seeds = evaluator.asked(PLAN)
+    first = evaluator.draw(PLAN.settings, prompts, seeds)
+    monkeypatch.setattr(Model, "generate", lambda *_, **__: pytest.fail("made again"))
+    assert np.array_equal(evaluator.draw(PLAN.settings, prompts, seeds), first)
+    with pytest.raises(pytest.fail.Exception):
+        evaluator.draw(replace(PLAN.settings, steps=5), prompts, seeds)
+
+
+def test_a_damaged_cache_file_is_made_again(evaluator: Evaluator) -> None:
+    _, prompts, seeds = evaluator.asked(PLAN)
+    first = evaluator.draw(PLAN.settings, prompts, seeds)
+    (file,) = (evaluator.cache / "samples").iterdir()
+    file.write_bytes(b"torn")
+    assert np.array_equal(evaluator.draw(PLAN.settings, prompts, seeds), first)
+
+
+def test_unseen_pictures_are_those_the_manifest_does_not_count_as_trained_on(evaluator: Evaluator) -> None:
+    real = evaluator.real
+    assert len(real.learned) == 100
+    assert len(real.unseen) == 60
+    assert set(real.held.splits[real.unseen]) == {"held-out"}
+
+
+def test_the_training_set_is_not_called_held_out(home: Path, tmp_path: Path) -> None:
+    pack = make_pack(tmp_path / "same", count=100)  # the very discs that were trained on
+    with pytest.raises(UsageError, match="every picture of discs was trained on"):
+        Evaluator(Model.load(home / "bundle"), tmp_path / "cache", pack)
+
+
+def test_too_few_samples_and_too_many_are_refused_with_the_number_needed(evaluator: Evaluator) -> None:
+    with pytest.raises(UsageError, match="at least 17 samples, not 16"):
+        evaluator.run(replace(PLAN, samples=16))
+    with pytest.raises(UsageError, match="60 unseen pictures"):
+        evaluator.run(replace(PLAN, samples=61))
+
+
+def test_a_model_that_tells_no_data_cannot_be_evaluated(home: Path, tmp_path: Path) -> None:
+    model = Model.load(home / "bundle")
+    model.bundle = None
+    model.save(tmp_path / "silent")
+    with pytest.raises(OrnsteinError, match="does not tell what it learned from"):
+        Evaluator(Model.load(tmp_path / "silent"), tmp_path / "cache")
+
+
+def test_a_scorer_of_other_data_is_refused(home: Path, tmp_path: Path) -> None:
+    scorer = scorer_of(home)
+    scorer.facts = {**scorer.facts, "fingerprint": "0" * 64}
+    with pytest.raises(UsageError, match="other data"):
+        Evaluator(Model.load(home / "bundle"), tmp_path, scorer=scorer)
+
+
+def test_measurements_go_into_the_card_and_pictures_still_replay(home: Path, tmp_path: Path) -> None:
+    from ornstein.bundle import with_metrics
+
+    folder = tmp_path / "bundle"
+    shutil.copytree(home / "bundle", folder)
+    before = Model.load(folder)
+    picture = before.generate("red", seeds=3)[0]
+    found = Evaluator(before, tmp_path / "cache", scorer=scorer_of(home)).run(PLAN)
+    after = with_metrics(Bundle.open(folder), found.metrics(), {"steps": 7, "guidance": 2.5})
+    assert after.facts.recipe.sampling.steps == 7
+    card = (folder / "card.md").read_text()
+    assert "| fdr | Scorer |" in card
+    again = Model.load(folder).replay(picture.record)
+    assert np.array_equal(again.array, picture.array)
+    assert render(found, "x").count("<table>") >= 3
