@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from ornstein.evaluate.copying import copying, is_copying
-from tests.evaluate.draws import normal
+from tests.common import normal
 
-TRAINING, HELD_OUT, FRESH = normal(600, 12, 1), normal(300, 12, 2), normal(300, 12, 3)
+TRAINING, HELD_OUT, FRESH = normal(600, 12, seed=1), normal(300, 12, seed=2), normal(300, 12, seed=3)
 
 
 def test_fresh_draws_of_the_same_law_are_not_flagged() -> None:
@@ -22,7 +22,7 @@ def test_fresh_draws_of_the_same_law_are_not_flagged() -> None:
 @pytest.mark.parametrize("share", [1.0, 0.3])
 def test_near_copies_are_flagged_and_come_first(share: float) -> None:
     copies = int(300 * share)
-    made = torch.cat([TRAINING[:copies] + 0.05 * normal(copies, 12, 4), FRESH[copies:]])
+    made = torch.cat([TRAINING[:copies] + 0.05 * normal(copies, 12, seed=4), FRESH[copies:]])
     found = copying(made, HELD_OUT, TRAINING)
     assert is_copying(found)
     assert found.flagged.value == pytest.approx(share, abs=0.05)

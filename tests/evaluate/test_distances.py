@@ -15,7 +15,7 @@ from ornstein.errors import UsageError
 from ornstein.evaluate.diversity import vendi
 from ornstein.evaluate.frechet import FrechetDistance, Moments, frechet_distance
 from ornstein.evaluate.mmd import Discrepancy, gaussian, median_distance, polynomial
-from tests.evaluate.draws import normal
+from tests.common import normal
 
 
 def all_of(x: torch.Tensor) -> torch.Tensor:
@@ -37,7 +37,7 @@ def test_frechet_distance_of_known_gaussians() -> None:
 
 
 def test_frechet_distance_of_samples_is_that_of_their_laws() -> None:
-    found = frechet_distance(normal(60_000, 4, 1), normal(60_000, 4, 2, mean=0.5, deviation=2.0))
+    found = frechet_distance(normal(60_000, 4, seed=1), 0.5 + 2.0 * normal(60_000, 4, seed=2))
     assert found == pytest.approx(4 * 0.25 + 4 * 1.0, rel=0.02)
 
 
@@ -48,7 +48,10 @@ def test_frechet_distance_is_that_of_torchmetrics() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x
 
-    x, y = normal(300, 16, 3), normal(200, 16, 4, mean=0.3) @ torch.diag(torch.linspace(0.1, 2, 16).double())
+    x, y = (
+        normal(300, 16, seed=3),
+        0.3 + normal(200, 16, seed=4) @ torch.diag(torch.linspace(0.1, 2, 16).double()),
+    )
     theirs = FrechetInceptionDistance(Given(), input_img_size=(16,)).set_dtype(torch.float64)
     theirs.update(x, real=True)
     theirs.update(y, real=False)
@@ -57,11 +60,11 @@ def test_frechet_distance_is_that_of_torchmetrics() -> None:
 
 def test_too_few_samples_are_refused_with_the_number_needed() -> None:
     with pytest.raises(UsageError, match="at least 17 samples, not 16"):
-        frechet_distance(normal(16, 16, 0), normal(40, 16, 1))
+        frechet_distance(normal(16, 16, seed=0), normal(40, 16, seed=1))
 
 
 def test_polynomial_mmd_is_that_of_torchmetrics() -> None:
-    x, y = normal(80, 12, 5), normal(80, 12, 6, mean=0.2)
+    x, y = normal(80, 12, seed=5), 0.2 + normal(80, 12, seed=6)
     products = [a @ b.T / 12 + 1 for a, b in ((x, x), (x, y), (y, y))]
     theirs = float(poly_mmd(x, y))
     assert Discrepancy(x, y, polynomial)(all_of(x), all_of(y)) == pytest.approx(theirs, rel=1e-9)
@@ -71,7 +74,7 @@ def test_polynomial_mmd_is_that_of_torchmetrics() -> None:
 def test_gaussian_mmd_of_known_gaussians() -> None:
     """For N(0, 1) and N(m, 1) in one dimension every expectation is a Gaussian integral."""
     mean, width = 1.0, 0.7
-    x, y = normal(4000, 1, 7), normal(4000, 1, 8, mean=mean)
+    x, y = normal(4000, 1, seed=7), mean + normal(4000, 1, seed=8)
     scale = width / math.sqrt(width**2 + 2)
     expected = 2 * scale * (1 - math.exp(-(mean**2) / (2 * (width**2 + 2))))
     found = Discrepancy(x, y, gaussian(width))(all_of(x), all_of(y))
@@ -81,7 +84,7 @@ def test_gaussian_mmd_of_known_gaussians() -> None:
 def test_mmd_of_equal_laws_is_zero_on_average() -> None:
     found = []
     for seed in range(60):
-        x, y = normal(40, 3, seed), normal(40, 3, 1000 + seed)
+        x, y = normal(40, 3, seed=seed), normal(40, 3, seed=1000 + seed)
         found.append(Discrepancy(x, y, gaussian(1.0))(all_of(x), all_of(y)))
     error = np.std(found) / math.sqrt(len(found))
     assert abs(np.mean(found)) < 3 * error
@@ -89,7 +92,7 @@ def test_mmd_of_equal_laws_is_zero_on_average() -> None:
 
 
 def test_median_distance_scales_with_the_set() -> None:
-    x = normal(500, 8, 9)
+    x = normal(500, 8, seed=9)
     assert median_distance(3 * x) == pytest.approx(3 * median_distance(x))
 
 

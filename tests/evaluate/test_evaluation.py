@@ -13,10 +13,11 @@ import pytest
 from ornstein.bundle import Bundle
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError, UsageError
+from ornstein.evaluate.compare import broken, compare
 from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
-from ornstein.evaluate.report import render, write_report
+from ornstein.evaluate.report import render, render_comparison, write_report
 from ornstein.evaluate.samples import Settings
-from ornstein.evaluate.scorer import ScorerConfig, TrainedScorer
+from ornstein.evaluate.scorer import ScorerConfig
 from ornstein.evaluate.scorer_training import train_scorer
 from ornstein.evaluate.scorers import find_scorer
 from ornstein.model import Model
@@ -42,13 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def evaluator(home: Path, tmp_path: Path) -> Evaluator:
-    return Evaluator(Model.load(home / "bundle"), tmp_path, scorer=scorer_of(home))
-
-
-def scorer_of(home: Path) -> TrainedScorer:
-    found = find_scorer(home / "discs", Pack.open(home / "discs").fingerprint)
-    assert found is not None
-    return found
+    return Evaluator(Model.load(home / "bundle"), tmp_path)
 
 
 def figure(found: Evaluation, key: str) -> tuple[float, float]:
@@ -122,11 +117,34 @@ def test_a_model_that_tells_no_data_cannot_be_evaluated(home: Path, tmp_path: Pa
         Evaluator(Model.load(tmp_path / "silent"), tmp_path / "cache")
 
 
-def test_a_scorer_of_other_data_is_refused(home: Path, tmp_path: Path) -> None:
-    scorer = scorer_of(home)
-    scorer.facts = {**scorer.facts, "fingerprint": "0" * 64}
-    with pytest.raises(UsageError, match="other data"):
-        Evaluator(Model.load(home / "bundle"), tmp_path, scorer=scorer)
+def test_a_scorer_of_other_data_is_not_used(home: Path, tmp_path: Path) -> None:
+    pack = make_pack(tmp_path / "others", count=20, seed=1)
+    shutil.copytree(home / "discs" / "scorer", pack / "scorer")
+    assert find_scorer(Pack.open(pack)) is None
+    assert find_scorer(Pack.open(home / "discs")) is not None
+
+
+def test_a_model_beside_itself_does_not_differ_and_a_worse_one_is_worse(evaluator: Evaluator) -> None:
+    deaf = replace(PLAN, settings=replace(PLAN.settings, guidance=0.0))
+    fair, poor = evaluator.run(PLAN), evaluator.run(deaf)
+    assert {v for row in compare([fair, fair]) for v in row.verdicts} == {""}
+    verdicts = {row.figure.key: row.verdicts for row in compare([fair, poor])}
+    assert verdicts["alignment"] == verdicts["prompt-r1"] == ("worse",)
+    assert verdicts["background"] == ("",)
+    text = render_comparison([fair, poor], compare([fair, poor]), "again")
+    assert text.count("<img") == 3 * 40
+    with pytest.raises(UsageError, match="different pictures"):
+        compare([fair, replace(fair, prompts=["other"])])
+
+
+def test_rules_fail_with_the_figure_and_unknown_ones_name_the_nearest(evaluator: Evaluator) -> None:
+    found = evaluator.run(PLAN)
+    assert list(broken(["fdr<1e9", "alignment > 2"], found)) == [*broken(["fdr<1e9"], found)]
+    assert next(broken(["fdr<1e9"], found)).startswith("fdr in Scorer is ")
+    with pytest.raises(UsageError, match="did you mean 'coverage'"):
+        list(broken(["coverag<1"], found))
+    with pytest.raises(UsageError, match="like 'fdr>1.3'"):
+        list(broken(["fdr is bad"], found))
 
 
 def test_measurements_go_into_the_card_and_pictures_still_replay(home: Path, tmp_path: Path) -> None:
@@ -136,7 +154,7 @@ def test_measurements_go_into_the_card_and_pictures_still_replay(home: Path, tmp
     shutil.copytree(home / "bundle", folder)
     before = Model.load(folder)
     picture = before.generate("red", seeds=3)[0]
-    found = Evaluator(before, tmp_path / "cache", scorer=scorer_of(home)).run(PLAN)
+    found = Evaluator(before, tmp_path / "cache").run(PLAN)
     after = with_metrics(Bundle.open(folder), found.metrics(), {"steps": 7, "guidance": 2.5})
     assert after.facts.recipe.sampling.steps == 7
     card = (folder / "card.md").read_text()

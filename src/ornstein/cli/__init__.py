@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
@@ -27,6 +28,7 @@ app.add_typer(models, name="models")
 app.command()(train)
 app.add_typer(data, name="data")
 app.command()(evaluate)
+app.command()(compare)
 app.command()(scorer)
 app.command()(doctor)
 

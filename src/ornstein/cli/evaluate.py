@@ -33,26 +33,25 @@ def evaluate(
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Also measure samplers, steps and guidance, and take the best.")
     ] = False,
+    fail_if: Annotated[
+        list[str] | None, typer.Option(help="Exit with 1 where this holds, e.g. 'fdr>1.3'; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
 ) -> None:
     """Measure a model: report.html, metrics.json, and the card of its bundle. An interrupted run goes on."""
     from ornstein.evaluate.evaluation import Evaluator, Plan
     from ornstein.evaluate.report import write_report
     from ornstein.evaluate.samples import Settings
-    from ornstein.evaluate.scorers import find_scorer
-    from ornstein.evaluate.sets import real_pictures
     from ornstein.model import Model
 
     ready = Model.load(model)
-    assert ready.bundle is not None
-    training = real_pictures(ready.bundle, against).training
     folder = out or Path("evaluations") / ready.recipe.name
     plan = Plan(samples, Settings.of(ready, steps, guidance, sampler), seed)
-    scorer = find_scorer(training.folder, training.fingerprint)
-    if scorer is None:
-        typer.echo(f"no scorer for this data: ornstein scorer {training.folder}; going on without", err=True)
-    with _progress() as tell:
-        evaluator = Evaluator(ready, folder / "cache", against, scorer, tell)
+    with progress() as tell:
+        evaluator = Evaluator(ready, folder / "cache", against, tell)
+        if evaluator.scorer is None:
+            pack = evaluator.real.training.folder
+            typer.echo(f"no scorer for this data (ornstein scorer {pack}): going on without", err=True)
         plots, plan = _swept(evaluator, plan) if sweep else ([], plan)
         found = evaluator.run(plan)
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +60,17 @@ def evaluate(
     (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
     _record(ready, found, plan if sweep else None)
     typer.echo(metrics if as_json else _summary(found, folder))
+    gate([found], fail_if or [])
+
+
+def gate(evaluations: list[Evaluation], rules: list[str]) -> None:
+    """Fail where a rule does. Raises OrnsteinError."""
+    from ornstein.errors import OrnsteinError
+    from ornstein.evaluate.compare import broken
+
+    failures = [f"{e.model}: {line}" for e in evaluations for line in broken(rules, e)]
+    if failures:
+        raise OrnsteinError("; ".join(failures))
 
 
 def _swept(evaluator: Evaluator, plan: Plan, samples: int = 500) -> tuple[list[str], Plan]:
@@ -93,7 +103,7 @@ def _summary(found: Evaluation, folder: Path) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Tell]:
+def progress() -> Iterator[Tell]:
     """A bar on a terminal, a line for each new task elsewhere."""
     from rich.console import Console
     from rich.progress import Progress

@@ -19,8 +19,10 @@ from ornstein.evaluate.cost import Cost, cost
 from ornstein.evaluate.estimate import Estimate
 from ornstein.evaluate.features import FeatureNetwork, features, find_network
 from ornstein.evaluate.fidelity import Figure, fidelity
+from ornstein.evaluate.frechet import require_enough
 from ornstein.evaluate.samples import Settings, samples
 from ornstein.evaluate.scorer import TrainedScorer
+from ornstein.evaluate.scorers import find_scorer
 from ornstein.evaluate.sets import Real, real_pictures
 from ornstein.model import Model
 
@@ -95,13 +97,12 @@ class Evaluation:
 
 
 class Evaluator:
-    """Measures a model.
+    """Measures a model, with the scorer of its training pack where there is one.
 
     Args:
         model: loaded from a bundle.
         cache: folder of samples and features.
         against: pack of unseen pictures; by default what the training pack holds out.
-        scorer: of pictures and texts, trained on the same data; None where there is none.
         tell: told what is being done, how far, and of how much.
     """
 
@@ -110,14 +111,12 @@ class Evaluator:
         model: Model,
         cache: Path,
         against: Path | None = None,
-        scorer: TrainedScorer | None = None,
         tell: Callable[[str, int, int], None] = lambda what, done, of: None,
     ) -> None:
         assert model.bundle is not None
-        self.model, self.cache, self.scorer, self._tell = model, cache, scorer, tell
+        self.model, self.cache, self._tell = model, cache, tell
         self.real: Real = real_pictures(model.bundle, against)
-        if scorer is not None and scorer.facts["fingerprint"] != self.real.training.fingerprint:
-            raise UsageError("the scorer was trained on other data: train one on this model's pack")
+        self.scorer: TrainedScorer | None = find_scorer(self.real.training)
 
     def run(self, plan: Plan) -> Evaluation:
         """Measure everything.
@@ -126,10 +125,13 @@ class Evaluator:
             UsageError: fewer pictures than a distance needs, or than there are unseen ones to compare with.
         """
         rows, prompts, seeds = self.asked(plan)
+        networks = self._networks(plan)
+        for network in networks:
+            require_enough(plan.samples, network.width)
         pictures = self.draw(plan.settings, prompts, seeds)
         unseen = self.real.held.pictures(rows, plan.settings.size)
         found = Evaluation(self.model.recipe.name, plan, self._facts(plan), prompts, pictures, unseen)
-        for network in self._networks(plan):
+        for network in networks:
             self._compare(found, network, rows)
         if self.scorer is not None:
             self._tell("alignment", 0, 1)

@@ -14,6 +14,7 @@ import numpy as np
 from ornstein.data.atomic import new_file
 from ornstein.errors import MissingExtraError
 from ornstein.evaluate import cost
+from ornstein.evaluate.compare import Row
 from ornstein.evaluate.estimate import Estimate
 from ornstein.evaluate.evaluation import Evaluation
 from ornstein.evaluate.fidelity import Figure
@@ -42,32 +43,57 @@ def write_report(found: Evaluation, file: Path, command: str, sweeps: Sequence[s
 
 def render(found: Evaluation, command: str, sweeps: Sequence[str] = ()) -> str:
     """The report as HTML text; everything that came from data is escaped."""
-    try:
-        import jinja2
-        from markupsafe import Markup
-    except ImportError:
-        raise MissingExtraError("a report", "eval") from None
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(
-        Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
-    )
     networks: dict[str, list[Figure]] = {}
     for figure in found.figures:
         networks.setdefault(figure.features or "prompts and pictures", []).append(figure)
     shown = zip(found.prompts[:SHOWN], found.generated, found.unseen, strict=False)
-    return template.render(
+    return fill(
+        "report.html.jinja",
         e=found,
         headlines=headlines(found),
         pairs=[(prompt, picture(made), picture(real)) for prompt, made, real in shown],
         by_network=networks,
-        plots={name: Markup(ratios(figures)) for name, figures in networks.items()},  # noqa: S704  (our own SVG)
+        plots={name: Safe(ratios(figures)) for name, figures in networks.items()},
         suspects=[(picture(made), picture(real)) for made, real in found.suspects],
-        sweeps=[Markup(plot) for plot in sweeps],  # noqa: S704
+        sweeps=[Safe(plot) for plot in sweeps],
         command=command,
         watts=cost.WATTS_A_CORE,
         core_hour=cost.DOLLARS_A_CORE_HOUR,
         gpu_hour=cost.DOLLARS_A_GPU_HOUR,
     )
+
+
+def render_comparison(evaluations: Sequence[Evaluation], rows: Sequence[Row], command: str) -> str:
+    """Several evaluations of the same prompts, and their figures side by side, as HTML text."""
+    first = evaluations[0]
+    shown = [
+        (prompt, [picture(e.generated[k]) for e in evaluations] + [picture(first.unseen[k])])
+        for k, prompt in enumerate(first.prompts[:SHOWN])
+    ]
+    names = [e.model for e in evaluations]
+    return fill(
+        "compare.html.jinja", names=names, count=len(first.prompts), rows=rows, shown=shown, command=command
+    )
+
+
+class Safe(str):
+    """Text that is markup already: our own SVG."""
+
+    def __html__(self) -> str:
+        return self
+
+
+def fill(template: str, **values: Any) -> str:
+    """A template of this folder, filled in; values are escaped, save those that say they are `Safe`."""
+    try:
+        import jinja2
+    except ImportError:
+        raise MissingExtraError("a report", "eval") from None
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    )  # fmt: skip
+    return environment.get_template(template).render(values)
 
 
 def headlines(found: Evaluation) -> list[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ import torch
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError
 from ornstein.model import Model
+from ornstein.request import requests
 
 CHUNK = 64  # pictures a file holds
 
@@ -32,14 +33,20 @@ class Settings:
     def of(
         cls, model: Model, steps: int | None = None, guidance: float | None = None, sampler: str | None = None
     ) -> Settings:
-        """The model's defaults, save what is given."""
+        """The model's defaults, save what is given.
+
+        Raises:
+            UsageError: a value no picture can be asked with.
+        """
         section = model.recipe.sampling
-        return cls(
+        made = cls(
             section.steps if steps is None else steps,
             section.guidance if guidance is None else guidance,
             sampler or section.sampler,
             section.size,
         )
+        requests("any", 1, 0, "", **asdict(made))
+        return made
 
     def defaults(self) -> dict[str, int | float | str]:
         """What a recipe's sampling section calls them."""

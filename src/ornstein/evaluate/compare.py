@@ -1,0 +1,84 @@
+"""Several models beside each other: the same prompts and seeds, every figure, and which differences are real."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ornstein.errors import UsageError, nearest
+from ornstein.evaluate.estimate import Estimate, difference
+from ornstein.evaluate.evaluation import Evaluation
+from ornstein.evaluate.fidelity import Figure
+
+_RULE = re.compile(r"\s*([\w-]+)\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of several models.
+
+    Attributes:
+        figure: of the first model, for its names.
+        values: of each model. real: of unseen real pictures, where that means something.
+        verdicts: for each model after the first: "better", "worse", or "" where the interval of the difference holds 0.
+    """
+
+    figure: Figure
+    values: tuple[Estimate, ...]
+    real: Estimate | None
+    verdicts: tuple[str, ...]
+
+
+def compare(evaluations: Sequence[Evaluation]) -> list[Row]:
+    """Set the figures that all evaluations have beside each other; the first model is the one compared with.
+
+    Raises:
+        UsageError: of different prompts.
+    """
+    if any(e.prompts != evaluations[0].prompts for e in evaluations):
+        raise UsageError(
+            "these models were trained on different pictures: they share no unseen ones to be compared on"
+        )
+    tables = [{(f.features, f.key): f for f in e.figures} for e in evaluations]
+    rows: list[Row] = []
+    for name, figure in tables[0].items():
+        if all(name in table for table in tables):
+            values = tuple(table[name].generated for table in tables)
+            rows.append(
+                Row(figure, values, figure.real, tuple(_verdict(figure, values[0], v) for v in values[1:]))
+            )
+    return rows
+
+
+def broken(rules: Sequence[str], evaluation: Evaluation) -> Iterator[str]:
+    """Rules like ``fdr>1.3`` that an evaluation meets, each as a line that says by how much.
+
+    A rule holds for every feature network that has the figure.
+
+    Raises:
+        UsageError: a rule that cannot be read, or an unknown figure; names the nearest known one.
+    """
+    known = {figure.key for figure in evaluation.figures}
+    for rule in rules:
+        match = _RULE.fullmatch(rule)
+        if match is None:
+            raise UsageError(f"--fail-if takes a figure and a bound, like 'fdr>1.3', not {rule!r}")
+        key, sign, bound = match[1], match[2], float(match[3])
+        if key not in known:
+            raise UsageError(f"--fail-if: unknown figure {key!r}{nearest(key, known)}")
+        for figure in evaluation.figures:
+            if figure.key == key and _meets(figure.generated.value, sign, bound):
+                where = f" in {figure.features}" if figure.features else ""
+                yield f"{key}{where} is {figure.generated}, and {rule.strip()} fails"
+
+
+def _verdict(figure: Figure, first: Estimate, other: Estimate) -> str:
+    apart = difference(other, first)
+    if apart.low <= 0 <= apart.high:
+        return ""
+    return "better" if (apart.value > 0) == (figure.better == "higher") else "worse"
+
+
+def _meets(value: float, sign: str, bound: float) -> bool:
+    return {"<": value < bound, ">": value > bound, "<=": value <= bound, ">=": value >= bound}[sign]

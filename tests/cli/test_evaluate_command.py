@@ -1,0 +1,51 @@
+"""``ornstein scorer``, ``evaluate`` and ``compare`` from the command line, on a model trained in the test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ornstein.recipes.recipe import Stage
+from tests.small import Command
+from tests.train.conftest import make_pack, tiny_recipe, trainer_of
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("evaluate-command")
+    pack = make_pack(home / "discs", count=500, held=200)
+    trainer = trainer_of(tiny_recipe(pack, samples=2000, stages=(Stage(size=16, batch=32),)), home / "run")
+    list(trainer.steps())
+    trainer.write_bundle(home / "bundle")
+    return home
+
+
+def test_too_few_samples_say_how_many_are_needed(ornstein: Command, home: Path, tmp_path: Path) -> None:
+    result = ornstein("evaluate", home / "bundle", "--samples", "20", "--out", tmp_path / "out")
+    assert result.code == 2
+    assert "needs at least 1,281 samples, not 20" in result.err
+    assert "no scorer for this data" in result.err
+
+
+def test_more_samples_than_unseen_pictures_are_refused(ornstein: Command, home: Path, tmp_path: Path) -> None:
+    result = ornstein("evaluate", home / "bundle", "--out", tmp_path / "out")
+    assert result.code == 2
+    # two of the two hundred are the very picture of a training item: by their hashes they were seen
+    assert "there are 198 unseen pictures" in result.err
+
+
+def test_mistakes_are_one_line(ornstein: Command, home: Path, tmp_path: Path) -> None:
+    for arguments, words in (
+        (("evaluate", "emojy"), "did you mean 'emoji'"),
+        (("evaluate", home / "bundle", "--against", tmp_path), "is not a pack"),
+        (("evaluate", home / "bundle", "--guidance", "nan"), "guidance"),
+        (("compare", home / "bundle", "--samples", "20"), "at least two models"),
+        (("scorer", tmp_path), "is not a pack"),
+        (("scorer", home / "discs", "--samples", "0"), "at least 1"),
+    ):
+        result = ornstein(*arguments)
+        assert result.code in (1, 2)
+        assert words in result.err.splitlines()[-1]
+    assert not json.loads((home / "bundle" / "metrics.json").read_text())
