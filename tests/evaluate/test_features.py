@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.evaluate import features as module
-from ornstein.evaluate.features import EfficientNetLite0, features, find_network, on_white, resize
+from ornstein.evaluate.features import EfficientNetLite0, features, find_network
+from ornstein.evaluate.pictures import on_white, resize
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec(EfficientNetLite0.weights[0]) is None

@@ -19,6 +19,7 @@ EXTRAS = {  # what to look for, and what it is for
     "data": (("pyarrow", "resvg_py", "imagehash"), "fetching, packing and checking data"),
     "train": (("pyarrow", "tensorboard"), "training"),
     "eval": (("pyarrow", "scipy", "matplotlib", "jinja2"), "measuring models"),
+    "hub": (("transformers",), "feature networks from the hub"),
     "test": (("pytest", "hypothesis", "beartype", "diffusers"), "running the tests"),
 }
 

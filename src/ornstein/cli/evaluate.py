@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,10 @@ def evaluate(
     guidance: Annotated[float | None, typer.Option(help="How strongly prompts steer; 1 is off.")] = None,
     sampler: Annotated[str | None, typer.Option(help="ddim, heun, dpmpp-2m or ddpm.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option("--features", help="effnet-lite0, dinov2, clip, inception, or a vision model's folder."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report (evaluations/NAME).")] = None,
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Also measure samplers, steps and guidance, and take the best.")
@@ -47,6 +52,8 @@ def evaluate(
     ready = Model.load(model)
     folder = out or Path("evaluations") / ready.recipe.name
     plan = Plan(samples, Settings.of(ready, steps, guidance, sampler), seed)
+    if networks:
+        plan = replace(plan, networks=tuple(dict.fromkeys(networks)))
     with progress() as tell:
         evaluator = Evaluator(ready, folder / "cache", against, tell)
         if evaluator.scorer is None:
@@ -75,8 +82,6 @@ def gate(evaluations: list[Evaluation], rules: list[str]) -> None:
 
 def _swept(evaluator: Evaluator, plan: Plan, samples: int = 500) -> tuple[list[str], Plan]:
     """Plots of a sweep, and the plan with the settings it recommends."""
-    from dataclasses import replace
-
     from ornstein.evaluate.sweep import plots, recommended, sweep
 
     guided, methods = sweep(evaluator, replace(plan, samples=min(samples, plan.samples)))

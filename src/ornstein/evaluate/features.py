@@ -10,17 +10,19 @@ import importlib
 import importlib.util
 import io
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError, UsageError, nearest
+from ornstein.evaluate.hub import KNOWN, HubNetwork
+from ornstein.evaluate.pictures import on_white, resize
 from ornstein.model import fast_dtype
 
 BATCH = 32  # pictures run at once, always in this shape, so that no feature depends on its neighbours
@@ -91,15 +93,20 @@ class EfficientNetLite0:
         return maps.float().mean((2, 3))[: len(pictures)].contiguous()
 
 
-NETWORKS: dict[str, Callable[[], FeatureNetwork]] = {"effnet-lite0": EfficientNetLite0}
+NETWORKS: dict[str, Callable[[], FeatureNetwork]] = {
+    "effnet-lite0": EfficientNetLite0,
+    **{name: partial(HubNetwork, source, title) for name, (source, title) in KNOWN.items()},
+}
 
 
 def find_network(name: str) -> FeatureNetwork:
-    """Load the feature network called `name`.
+    """Load the feature network called `name`, or a vision model from the folder of that name.
 
     Raises:
         UsageError: unknown name. OrnsteinError: its packages are missing, or hold other weights.
     """
+    if name not in NETWORKS and Path(name).is_dir():
+        return HubNetwork(name)
     if name not in NETWORKS:
         raise UsageError(f"unknown feature network {name!r}{nearest(name, NETWORKS)}")
     return NETWORKS[name]()
@@ -127,26 +134,6 @@ def features(
         done += len(chunk)
         progress(done)
     return torch.cat(parts) if parts else torch.empty(0, network.width)
-
-
-def on_white(pictures: np.ndarray) -> Tensor:
-    """Pictures before white: uint8 (B, H, W, C), premultiplied RGBA, RGB or grey, to float (B, 3, H, W), 0 to 255."""
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).movedim(-1, 1).float()
-    channels = x.shape[1]
-    if channels == 4:
-        return x[:, :3] + (255.0 - x[:, 3:])
-    if channels in (1, 3):
-        return x.expand(-1, 3, -1, -1)
-    raise ValueError(f"pictures have 1, 3 or 4 channels, not {channels}")
-
-
-def resize(x: Tensor, side: int) -> Tensor:
-    """Square pictures (B, 3, H, W), 0 to 255, to another side: bicubic, low-passed where it shrinks, kept in range."""
-    if x.shape[-2:] == (side, side):
-        return x
-    return F.interpolate(x, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp_(
-        0.0, 255.0
-    )
 
 
 def _cached(network: FeatureNetwork, chunk: np.ndarray, cache: Path) -> Tensor:
