@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ornstein.config import override
 from ornstein.data import fashion
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
+from ornstein.recipes import find_recipe
+from tests.train.conftest import trainer_of
 
 
 def idx(path: Path, array: np.ndarray) -> None:
@@ -39,6 +42,15 @@ def test_pictures_classes_and_splits(folder: Path, tmp_path: Path) -> None:
     assert (pack.size, pack.channels) == (28, 1)
     assert pack.captions(int(train[9])) == ("ankle boot", "grey picture of an ankle boot")
     assert pack.pictures(train[:3], 14).shape == (3, 14, 14, 1)
+
+
+def test_the_recipe_trains_on_the_pack(folder: Path, tmp_path: Path) -> None:
+    pack = fashion.build(tmp_path / "out", folder=folder)
+    settings = ["training.samples=16", "network.transformer.depth=1", f"data.pack={pack}"]
+    trainer = trainer_of(override(find_recipe("fashion"), settings), tmp_path / "run")
+    assert [report.progress.seen for report in trainer.steps()] == [16]
+    model = trainer.averaged_model()
+    assert {out.array.shape for out in model.generate(fashion.CLASSES, seeds=1, steps=2)} == {(28, 28, 1)}
 
 
 def test_absent_package_says_how_to_install_it(tmp_path: Path) -> None:

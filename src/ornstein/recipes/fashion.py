@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ornstein.codec.pixels import PixelCodec
+from ornstein.data.fashion import CLASSES
 from ornstein.net.dit import TransformerConfig
 from ornstein.net.patched import PatchedConfig
 from ornstein.recipes.recipe import (
@@ -13,10 +14,6 @@ from ornstein.recipes.recipe import (
     Stage,
     TrainingSection,
 )
-
-CLASSES = (
-    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
 
 
 def fashion() -> Recipe:
