@@ -164,11 +164,10 @@ class Evaluator:
 
     def draw(self, settings: Settings, prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
         """One picture a prompt, from the cache where it was made before."""
-        made = samples(
+        return samples(
             self.model, prompts, seeds, settings, self.cache / "samples",
             lambda done: self._tell("generating", done, len(prompts)),
         )  # fmt: skip
-        return made.pictures
 
     def _networks(self, plan: Plan) -> list[FeatureNetwork]:
         named = [find_network(name) for name in plan.networks]

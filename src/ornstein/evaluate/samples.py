@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,14 +52,6 @@ class Settings:
         return {"steps": self.steps, "guidance": self.guidance, "sampler": self.sampler}
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Generated pictures: uint8 (N, H, W, C), premultiplied, and the seconds of work each took when it was made."""
-
-    pictures: np.ndarray
-    seconds: float
-
-
 def samples(
     model: Model,
     prompts: Sequence[str],
@@ -68,8 +59,8 @@ def samples(
     settings: Settings,
     cache: Path,
     progress: Callable[[int], None] = lambda done: None,
-) -> Samples:
-    """One picture a prompt.
+) -> np.ndarray:
+    """One picture a prompt: uint8 (N, H, W, C), premultiplied.
 
     Args:
         model: loaded from a bundle.
@@ -84,44 +75,39 @@ def samples(
     """
     assert model.bundle is not None, "samples are kept under the fingerprint of a bundle"
     parts: list[np.ndarray] = []
-    seconds = 0.0
     for start in range(0, len(prompts), CHUNK):
         part = slice(start, start + CHUNK)
         key = json.dumps([model.bundle.fingerprint, prompts[part], list(seeds[part]), asdict(settings)])
         file = cache / f"samples-{hashlib.sha256(key.encode()).hexdigest()[:24]}.safetensors"
-        pictures, spent = _read(file) or _make(model, prompts[part], seeds[part], settings, file)
-        parts.append(pictures)
-        seconds += spent
-        progress(start + len(pictures))
-    return Samples(np.concatenate(parts), seconds / len(prompts))
+        held = _read(file)
+        parts.append(held if held is not None else _make(model, prompts[part], seeds[part], settings, file))
+        progress(start + len(parts[-1]))
+    return np.concatenate(parts)
 
 
-def _read(file: Path) -> tuple[np.ndarray, float] | None:
+def _read(file: Path) -> np.ndarray | None:
     from safetensors import SafetensorError, safe_open
 
     if not file.is_file():
         return None
     try:
         with safe_open(file, "pt") as held:
-            return held.get_tensor("pictures").numpy(), float(held.get_tensor("seconds"))
+            return held.get_tensor("pictures").numpy()
     except (SafetensorError, OSError):
         return None  # a damaged cache file costs a second making, nothing else
 
 
 def _make(
     model: Model, prompts: Sequence[str], seeds: Sequence[int], settings: Settings, file: Path
-) -> tuple[np.ndarray, float]:
+) -> np.ndarray:
     from safetensors.torch import save_file
 
-    started = time.perf_counter()
     made = model.generate(list(prompts), list(seeds), **asdict(settings))
-    spent = time.perf_counter() - started
     pictures = np.stack([out.array for out in made])
-    tensors = {"pictures": torch.from_numpy(pictures), "seconds": torch.tensor(spent, dtype=torch.float64)}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with new_file(file) as part:
-            save_file(tensors, part)
+            save_file({"pictures": torch.from_numpy(pictures)}, part)
     except OSError as error:
         raise OrnsteinError(f"cannot write samples to {file.parent}: {error.strerror or error}") from error
-    return pictures, spent
+    return pictures

@@ -8,7 +8,7 @@ from ornstein.recipes.recipe import DataSection, Recipe, Stage, TextCondition, T
 
 
 def emoji() -> Recipe:
-    """About 12 million weights; two hours on two cores.
+    """About 12 million weights; three hours on two cores.
 
     Concepts are drawn before styles and variants, or the skin-tone variants of people (70% of the files) would
     swamp everything else. The first part of the run sees quarter-size pictures, where a step costs two fifths.
@@ -19,7 +19,7 @@ def emoji() -> Recipe:
         condition=TextCondition(length=18),
         network=PatchedConfig(transformer=TransformerConfig(width=384, depth=6, heads=6), patch=8),
         training=TrainingSection(
-            samples=600_000,
+            samples=1_050_000,
             stored="bfloat16",
             stages=(Stage(size=32, batch=256, share=1), Stage(size=64, batch=128, share=1)),
             prompts=(
