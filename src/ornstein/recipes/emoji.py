@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from ornstein.net.dit import TransformerConfig
 from ornstein.net.patched import PatchedConfig
-from ornstein.recipes.recipe import DataSection, Recipe, Stage, TextCondition, TrainingSection
+from ornstein.recipes.recipe import (
+    DataSection,
+    Recipe,
+    SamplingSection,
+    Stage,
+    TextCondition,
+    TrainingSection,
+)
 
 
 def emoji() -> Recipe:
@@ -29,4 +36,5 @@ def emoji() -> Recipe:
                 "flag: France, Twemoji style", "thumbs up, Noto classic style", "blue heart, 3D style", "cat",
             ),
         ),
+        sampling=SamplingSection(guidance=4.5),  # of 3, 4.5 and 6.5 the one whose pictures were recognised most often
     )  # fmt: skip
