@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,3 +87,8 @@ def slope(error: Callable[[int], float], steps: Sequence[int]) -> float:
 def unused_noise() -> Any:
     """Noise for deterministic methods, which never ask for it."""
     raise AssertionError("a deterministic method drew noise")
+
+
+def heed_interrupts() -> None:
+    """Run in a new process before its program: a shell's background jobs are born deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from ornstein.output import read
+from tests.common import heed_interrupts
 from tests.small import Command, Said
 
 
@@ -219,6 +220,7 @@ def test_ctrl_c_leaves_nothing_half_written(bundle: Path, tmp_path: Path) -> Non
         stderr=subprocess.PIPE,
         cwd=tmp_path,
         env=environment,
+        preexec_fn=heed_interrupts,
     )
     time.sleep(2)  # wherever it is by then: importing, loading, drawing
     process.send_signal(signal.SIGINT)

@@ -19,6 +19,7 @@ from ornstein.data import manifest, pixels
 from ornstein.data.pack import Pack
 from ornstein.data.write import write_pack
 from ornstein.errors import OrnsteinError, UsageError
+from tests.common import heed_interrupts
 
 from .conftest import make_row, random_picture
 
@@ -164,7 +165,10 @@ with new_folder(Path(sys.argv[1])) as part:
 def test_killed_mid_write(tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-c", _SLOW_WRITE, str(out)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _SLOW_WRITE, str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=heed_interrupts,
     )
     assert process.stdout is not None
     process.stdout.readline()
