@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -49,3 +50,18 @@ def test_mistakes_are_one_line(ornstein: Command, home: Path, tmp_path: Path) ->
         assert result.code in (1, 2)
         assert words in result.err.splitlines()[-1]
     assert not json.loads((home / "bundle" / "metrics.json").read_text())
+
+
+def test_a_missing_extra_is_told_before_any_work(
+    ornstein: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *_: None if name == "jinja2" else found(name)
+    )
+    for verb in (("evaluate", home / "bundle"), ("compare", home / "bundle", "emoji")):
+        said = ornstein(*verb)
+        assert said.code == 1
+        assert said.err == (
+            "ornstein: measuring a model needs packages that are not installed: pip install 'ornstein[eval]'\n"
+        )

@@ -36,12 +36,13 @@ def compare(
     from ornstein.errors import UsageError
     from ornstein.evaluate.compare import compare as side_by_side
     from ornstein.evaluate.evaluation import Evaluator, Plan
-    from ornstein.evaluate.report import render_comparison
+    from ornstein.evaluate.report import render_comparison, require_extra
     from ornstein.evaluate.samples import Settings
     from ornstein.model import Model
 
     if len(models) < 2:
         raise UsageError("name at least two models to compare")
+    require_extra()
     found: list[Evaluation] = []
     for name in models:
         ready = Model.load(name)

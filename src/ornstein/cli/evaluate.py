@@ -45,10 +45,11 @@ def evaluate(
 ) -> None:
     """Measure a model: report.html, metrics.json, and the card of its bundle. An interrupted run goes on."""
     from ornstein.evaluate.evaluation import Evaluator, Plan
-    from ornstein.evaluate.report import write_report
+    from ornstein.evaluate.report import require_extra, write_report
     from ornstein.evaluate.samples import Settings
     from ornstein.model import Model
 
+    require_extra()
     ready = Model.load(model)
     folder = out or Path("evaluations") / ready.recipe.name
     plan = Plan(samples, Settings.of(ready, steps, guidance, sampler), seed)

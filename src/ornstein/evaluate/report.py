@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import re
 from collections.abc import Sequence
@@ -22,6 +23,13 @@ from ornstein.output import to_image
 
 SHOWN = 48  # pairs of generated and real pictures
 INK, PALE = "#1f5fbf", "#b5791e"  # generated, real
+
+
+def require_extra() -> None:
+    """Raise MissingExtraError before hours of work, not after, where a report could not be written."""
+    for module in ("jinja2", "matplotlib", "scipy", "pyarrow"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError("measuring a model", "eval")
 
 
 def write_report(found: Evaluation, file: Path, command: str, sweeps: Sequence[str] = ()) -> None:
