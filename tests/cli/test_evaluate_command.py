@@ -43,6 +43,7 @@ def test_mistakes_are_one_line(ornstein: Command, home: Path, tmp_path: Path) ->
         (("evaluate", home / "bundle", "--against", tmp_path), "is not a pack"),
         (("evaluate", home / "bundle", "--guidance", "nan"), "guidance"),
         (("compare", home / "bundle", "--samples", "20"), "at least two models"),
+        (("evaluate", home / "bundle", "--fail-if", "fdr is bad"), "like 'fdr>1.3'"),
         (("scorer", tmp_path), "is not a pack"),
         (("scorer", home / "discs", "--samples", "0"), "at least 1"),
     ):

@@ -35,6 +35,7 @@ def compare(
     from ornstein.data.atomic import new_file
     from ornstein.errors import UsageError
     from ornstein.evaluate.compare import compare as side_by_side
+    from ornstein.evaluate.compare import parse_rule
     from ornstein.evaluate.evaluation import Evaluator, Plan
     from ornstein.evaluate.report import render_comparison, require_extra
     from ornstein.evaluate.samples import Settings
@@ -43,6 +44,8 @@ def compare(
     if len(models) < 2:
         raise UsageError("name at least two models to compare")
     require_extra()
+    for rule in fail_if or []:
+        parse_rule(rule)  # a typing error is told now, not after the work
     found: list[Evaluation] = []
     for name in models:
         ready = Model.load(name)

@@ -44,12 +44,16 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
 ) -> None:
     """Measure a model: report.html, metrics.json, and the card of its bundle. An interrupted run goes on."""
+    from ornstein.data.atomic import new_file
+    from ornstein.evaluate.compare import parse_rule
     from ornstein.evaluate.evaluation import Evaluator, Plan
     from ornstein.evaluate.report import require_extra, write_report
     from ornstein.evaluate.samples import Settings
     from ornstein.model import Model
 
     require_extra()
+    for rule in fail_if or []:
+        parse_rule(rule)  # a typing error is told now, not after the work
     ready = Model.load(model)
     folder = out or Path("evaluations") / ready.recipe.name
     plan = Plan(samples, Settings.of(ready, steps, guidance, sampler), seed)
@@ -65,7 +69,8 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     write_report(found, folder / "report.html", shlex.join(["ornstein", *sys.argv[1:]]), plots)
     metrics = json.dumps(found.metrics(), indent=1, ensure_ascii=False)
-    (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
+    with new_file(folder / "metrics.json") as part:
+        part.write_text(metrics + "\n", encoding="utf-8")
     _record(ready, found, plan if sweep else None)
     typer.echo(metrics if as_json else _summary(found, folder))
     gate([found], fail_if or [])
@@ -96,7 +101,8 @@ def _record(model: Model, found: Evaluation, chosen: Plan | None) -> None:
 
     assert model.bundle is not None
     try:
-        with_metrics(model.bundle, found.metrics(), chosen.settings.defaults() if chosen else {})
+        known = model.bundle.metrics()  # other measurements, such as retrieval, stay
+        with_metrics(model.bundle, {**known, **found.metrics()}, chosen.settings.defaults() if chosen else {})
     except OrnsteinError as error:
         typer.echo(f"the bundle keeps its old card: {error}", err=True)
 

@@ -61,16 +61,21 @@ def broken(rules: Sequence[str], evaluation: Evaluation) -> Iterator[str]:
     """
     known = {figure.key for figure in evaluation.figures}
     for rule in rules:
-        match = _RULE.fullmatch(rule)
-        if match is None:
-            raise UsageError(f"--fail-if takes a figure and a bound, like 'fdr>1.3', not {rule!r}")
-        key, sign, bound = match[1], match[2], float(match[3])
+        key, sign, bound = parse_rule(rule)
         if key not in known:
             raise UsageError(f"--fail-if: unknown figure {key!r}{nearest(key, known)}")
         for figure in evaluation.figures:
             if figure.key == key and _meets(figure.generated.value, sign, bound):
                 where = f" in {figure.features}" if figure.features else ""
                 yield f"{key}{where} is {figure.generated}, and {rule.strip()} fails"
+
+
+def parse_rule(rule: str) -> tuple[str, str, float]:
+    """A rule's figure, sign and bound. Raises UsageError for one that cannot be read."""
+    match = _RULE.fullmatch(rule)
+    if match is None:
+        raise UsageError(f"--fail-if takes a figure and a bound, like 'fdr>1.3', not {rule!r}")
+    return match[1], match[2], float(match[3])
 
 
 def _verdict(figure: Figure, first: Estimate, other: Estimate) -> str:

@@ -1,0 +1,73 @@
+"""Checks by program see what a person sees in drawn shapes, and what is missing from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ornstein.evaluate import colours
+from ornstein.evaluate.composition import KINDS, composition, pieces
+from ornstein.evaluate.estimate import Estimate
+from ornstein.evaluate.samples import Settings
+from ornstein.evaluate.sweep import Point, plots, recommended
+
+RGB = {"red": (220, 40, 50), "blue": (50, 110, 210), "yellow": (250, 210, 60), "green": (60, 160, 70)}
+
+
+def discs(*names: str) -> np.ndarray:
+    """Separate discs of these colours on a transparent ground, (64, 64, 4) premultiplied."""
+    picture = np.zeros((64, 64, 4), np.uint8)
+    y, x = np.mgrid[:64, :64]
+    for k, name in enumerate(names):
+        inside = (x - 12 - 20 * (k % 3)) ** 2 + (y - 16 - 30 * (k // 3)) ** 2 < 64
+        picture[inside] = (*RGB[name], 255)
+    return picture
+
+
+def test_colours_are_named_as_people_name_them() -> None:
+    for name in RGB:
+        assert colours.shares(discs(name))[name] == pytest.approx(1.0)
+    assert colours.shows(discs("red", "blue"), ["red", "blue"])
+    assert not colours.shows(discs("red", "red"), ["red", "blue"])
+    assert sum(colours.shares(discs()).values()) == 0.0
+    assert colours.named("Gray cat, blue hat, redder") == ["grey", "blue"]
+
+
+def test_lab_of_known_colours() -> None:
+    """White is L = 100; sRGB red is (53.2, 80.1, 67.2) in every table."""
+    lab = colours.to_lab(np.array([[255.0, 255, 255], [255, 0, 0]]))
+    np.testing.assert_allclose(lab, [[100, 0, 0], [53.2, 80.1, 67.2]], atol=0.15)
+
+
+def test_pieces_are_counted_and_specks_are_not() -> None:
+    picture = discs("red", "red", "blue", "green")
+    picture[63, 63] = 255
+    assert pieces(picture) == 4
+    assert pieces(discs()) == 0
+
+
+def test_kinds_without_things_need_no_scorer_and_right_pictures_pass() -> None:
+    count = {"two": 2, "three": 3, "four": 4, "five": 5}
+
+    def right(prompts: list[str], seeds: list[int]) -> np.ndarray:
+        return np.stack([discs(*["red"] * count.get(prompt.split()[0], 0)) for prompt in prompts])
+
+    found = composition(right, None, ())  # type: ignore[arg-type]
+    assert set(found) == {"two colours, each on its thing", "a number"}
+    assert found["a number"].value == 1.0
+    assert found["a number"].count == 4 * len(KINDS["a number"])
+    assert found["two colours, each on its thing"].value == 0.0
+
+
+def test_the_cheapest_setting_close_to_the_best_is_recommended() -> None:
+    def point(distance: float, **changes: object) -> Point:
+        values = {"steps": 20, "guidance": 3.0, "sampler": "ddim", "size": 64, **changes}
+        return Point(Settings(**values), Estimate(distance, distance, distance, 9), None)  # type: ignore[arg-type]
+
+    guided = [point(3.0, guidance=1.0), point(1.0, guidance=2.0), point(2.0, guidance=4.5)]
+    methods = [
+        point(1.0, steps=40), point(1.04, steps=10), point(1.2, steps=6), point(1.01, steps=10, sampler="heun"),
+    ]  # fmt: skip
+    chosen = recommended(guided, methods, guided[0].settings)
+    assert (chosen.guidance, chosen.sampler, chosen.steps) == (2.0, "ddim", 10)
+    assert all(chart.startswith("<svg") for chart in plots(guided, methods))
