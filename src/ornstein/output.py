@@ -181,7 +181,7 @@ def read(path: Path) -> tuple[bytes, Record]:
             image.load()
             text = _record_text(image)
     except Exception as error:  # pillow's readers raise a dozen unrelated types on damaged files
-        raise OrnsteinError(f"{path} is not a whole PNG, WebP or JPEG picture ({error})") from error
+        raise OrnsteinError(f"{path} is not a whole PNG, WebP or JPEG picture") from error
     if text is None:
         raise OrnsteinError(
             f"{path} carries no replay record: only pictures written by ornstein can be replayed"
