@@ -8,8 +8,9 @@ import pytest
 from ornstein.evaluate import colours
 from ornstein.evaluate.composition import KINDS, composition, pieces
 from ornstein.evaluate.estimate import Estimate
+from ornstein.evaluate.report import sweep_plots
 from ornstein.evaluate.samples import Settings
-from ornstein.evaluate.sweep import Point, plots, recommended
+from ornstein.evaluate.sweep import Point, Sweep, recommended
 
 RGB = {"red": (220, 40, 50), "blue": (50, 110, 210), "yellow": (250, 210, 60), "green": (60, 160, 70)}
 
@@ -59,15 +60,26 @@ def test_kinds_without_things_need_no_scorer_and_right_pictures_pass() -> None:
     assert found["two colours, each on its thing"].value == 0.0
 
 
-def test_the_cheapest_setting_close_to_the_best_is_recommended() -> None:
-    def point(distance: float, **changes: object) -> Point:
-        values = {"steps": 20, "guidance": 3.0, "sampler": "ddim", "size": 64, **changes}
-        return Point(Settings(**values), Estimate(distance, distance, distance, 9), None)  # type: ignore[arg-type]
+def point(distance: float, alignment: float | None = None, spread: float = 0.0, **changes: object) -> Point:
+    values = {"steps": 20, "guidance": 3.0, "sampler": "ddim", "size": 64, **changes}
+    far = Estimate(distance, distance - spread, distance + spread, 9)
+    shown = None if alignment is None else Estimate(alignment, alignment, alignment, 9)
+    return Point(Settings(**values), far, shown)  # type: ignore[arg-type]
 
-    guided = [point(3.0, guidance=1.0), point(1.0, guidance=2.0), point(2.0, guidance=4.5)]
-    methods = [
+
+def test_the_cheapest_setting_close_to_the_best_is_recommended() -> None:
+    guided = (point(3.0, guidance=1.0), point(1.0, guidance=2.0), point(2.0, guidance=4.5))
+    methods = (
         point(1.0, steps=40), point(1.04, steps=10), point(1.2, steps=6), point(1.01, steps=10, sampler="heun"),
-    ]  # fmt: skip
+    )  # fmt: skip
     chosen = recommended(guided, methods, guided[0].settings)
     assert (chosen.guidance, chosen.sampler, chosen.steps) == (2.0, "ddim", 10)
-    assert all(chart.startswith("<svg") for chart in plots(guided, methods))
+    assert all(chart.startswith("<svg") for chart in sweep_plots(Sweep(guided, methods, 9, chosen)))
+
+
+def test_guidance_is_as_aligned_as_its_distance_allows() -> None:
+    methods = (point(1.0),)
+    guided = (
+        point(1.0, 0.3, 0.2, guidance=1.5), point(1.3, 0.5, 0.2, guidance=3.0), point(1.9, 0.7, 0.2, guidance=6.0),
+    )  # fmt: skip
+    assert recommended(guided, methods, guided[0].settings).guidance == 3.0  # 6 is farther beyond chance

@@ -60,6 +60,8 @@ def test_an_evaluation_says_of_a_fair_model_that_it_is_fair(
     made, real = figure(found, "alignment")
     assert 0.3 < made <= real + 0.05
     assert figure(found, "prompt-r1")[0] > 0.8  # it paints the colours it was trained to paint
+    assert figure(found, "class")[0] > 0.8
+    assert figure(found, "tstr")[0] > 0.8  # three colours can be learned from what it paints
     assert found.cost is not None
     assert found.cost.evaluations == pytest.approx(
         1000 * (4 + 3), rel=0.15

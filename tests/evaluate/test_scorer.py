@@ -8,8 +8,8 @@ import torch
 
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
-from ornstein.evaluate.scorer import Scorer, ScorerConfig, TrainedScorer, to_pixels
-from ornstein.evaluate.scorer_training import contrast, rate, shifted, train_scorer
+from ornstein.evaluate.scorer import Scorer, ScorerConfig, TrainedScorer
+from ornstein.evaluate.scorer_training import contrast, train_scorer
 from tests.train.conftest import NAMES, make_pack
 
 SMALL = ScorerConfig(size=16, widths=(16, 32), space=16, length=8)
@@ -66,21 +66,6 @@ def test_equal_captions_are_all_right_answers() -> None:
     floor = contrast(vectors, vectors, same, hot)
     assert float(floor) == pytest.approx(2 / 3 * np.log(2), abs=1e-4)  # the entropy of the right answers
     assert contrast(torch.eye(3), vectors, same, hot) > floor
-
-
-def test_shifts_move_little_and_bring_in_nothing() -> None:
-    x = to_pixels(np.full((64, 16, 16, 4), 255, np.uint8), 16)
-    moved = shifted(x, np.random.default_rng(0))
-    assert moved.max() <= 1 + 1e-5
-    assert moved.min() == pytest.approx(-1, abs=1e-5)  # empty, not black: every channel is -1
-    assert moved.mean() > 0.6
-    assert not torch.equal(moved[0], moved[1])
-
-
-def test_the_rate_rises_and_falls() -> None:
-    assert rate(0.0) == 0.0
-    assert rate(0.05) == pytest.approx(1.0, abs=0.01)
-    assert rate(1.0) == 0.0
 
 
 def test_a_new_scorer_passes_gradients_to_every_weight() -> None:

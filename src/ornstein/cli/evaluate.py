@@ -15,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
+    from ornstein.evaluate.sweep import Sweep
     from ornstein.model import Model
 
 Tell = Callable[[str, int, int], None]
@@ -61,17 +62,20 @@ def evaluate(
         plan = replace(plan, networks=tuple(dict.fromkeys(networks)))
     with progress() as tell:
         evaluator = Evaluator(ready, folder / "cache", against, tell)
-        if evaluator.scorer is None:
+        if evaluator.own is None:
             pack = evaluator.real.training.folder
             typer.echo(f"no scorer for this data (ornstein scorer {pack}): going on without", err=True)
-        plots, plan = _swept(evaluator, plan) if sweep else ([], plan)
+        swept = _swept(evaluator, plan) if sweep else None
+        if swept is not None:
+            plan = replace(plan, settings=swept.recommended)
         found = evaluator.run(plan)
     folder.mkdir(parents=True, exist_ok=True)
-    write_report(found, folder / "report.html", shlex.join(["ornstein", *sys.argv[1:]]), plots)
-    metrics = json.dumps(found.metrics(), indent=1, ensure_ascii=False)
+    write_report(found, folder / "report.html", shlex.join(["ornstein", *sys.argv[1:]]), swept)
+    values = found.metrics() | ({"sweep": swept.facts()} if swept else {})
+    metrics = json.dumps(values, indent=1, ensure_ascii=False)
     with new_file(folder / "metrics.json") as part:
         part.write_text(metrics + "\n", encoding="utf-8")
-    _record(ready, found, plan if sweep else None)
+    _record(ready, values, plan if sweep else None)
     typer.echo(metrics if as_json else _summary(found, folder))
     gate([found], fail_if or [])
 
@@ -86,15 +90,14 @@ def gate(evaluations: list[Evaluation], rules: list[str]) -> None:
         raise OrnsteinError("; ".join(failures))
 
 
-def _swept(evaluator: Evaluator, plan: Plan, samples: int = 500) -> tuple[list[str], Plan]:
-    """Plots of a sweep, and the plan with the settings it recommends."""
-    from ornstein.evaluate.sweep import plots, recommended, sweep
+def _swept(evaluator: Evaluator, plan: Plan, samples: int = 500) -> Sweep:
+    """A sweep around the plan's settings, on fewer samples."""
+    from ornstein.evaluate.sweep import sweep
 
-    guided, methods = sweep(evaluator, replace(plan, samples=min(samples, plan.samples)))
-    return plots(guided, methods), replace(plan, settings=recommended(guided, methods, plan.settings))
+    return sweep(evaluator, replace(plan, samples=min(samples, plan.samples)))
 
 
-def _record(model: Model, found: Evaluation, chosen: Plan | None) -> None:
+def _record(model: Model, found: dict[str, Any], chosen: Plan | None) -> None:
     """Write the measurements, and settings that a sweep chose, into the bundle."""
     from ornstein.bundle import with_metrics
     from ornstein.errors import OrnsteinError
@@ -102,7 +105,7 @@ def _record(model: Model, found: Evaluation, chosen: Plan | None) -> None:
     assert model.bundle is not None
     try:
         known = model.bundle.metrics()  # other measurements, such as retrieval, stay
-        with_metrics(model.bundle, {**known, **found.metrics()}, chosen.settings.defaults() if chosen else {})
+        with_metrics(model.bundle, {**known, **found}, chosen.settings.defaults() if chosen else {})
     except OrnsteinError as error:
         typer.echo(f"the bundle keeps its old card: {error}", err=True)
 

@@ -11,7 +11,7 @@ import typer
 
 def scorer(
     pack: Annotated[Path, typer.Argument(help="A packed set; what it holds out measures the scorer.")],
-    samples: Annotated[int, typer.Option(help="Pictures seen.")] = 600_000,
+    samples: Annotated[int, typer.Option(help="Pictures seen.")] = 300_000,
     out: Annotated[
         Path | None, typer.Option(help="Its folder (PACK/scorer, where evaluate looks for it).")
     ] = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from torch import Tensor
 from ornstein.data.pack import Pack
 from ornstein.errors import UsageError
 from ornstein.evaluate.alignment import alignment, style_figure
+from ornstein.evaluate.classifier import Classifier, codes, reference_classifier
 from ornstein.evaluate.composition import composition
 from ornstein.evaluate.copying import Copying, copying
 from ornstein.evaluate.cost import Cost, cost
-from ornstein.evaluate.estimate import Estimate
+from ornstein.evaluate.estimate import Estimate, of_mean
 from ornstein.evaluate.features import FeatureNetwork, features, find_network
 from ornstein.evaluate.fidelity import Figure, fidelity
 from ornstein.evaluate.frechet import require_enough
@@ -24,6 +25,7 @@ from ornstein.evaluate.samples import Settings, samples
 from ornstein.evaluate.scorer import TrainedScorer
 from ornstein.evaluate.scorers import find_scorer
 from ornstein.evaluate.sets import Real, real_pictures
+from ornstein.evaluate.utility import utility
 from ornstein.model import Model
 
 LEARNED = 4000  # pictures trained on that distances are measured to; all of them are searched for copies
@@ -97,13 +99,16 @@ class Evaluation:
 
 
 class Evaluator:
-    """Measures a model, with the scorer of its training pack where there is one.
+    """Measures a model, with the scorer of its training pack where there is one, or the classifier of its classes.
 
     Args:
         model: loaded from a bundle.
         cache: folder of samples and features.
         against: pack of unseen pictures; by default what the training pack holds out.
         tell: told what is being done, how far, and of how much.
+
+    Attributes:
+        size: side at which real pictures are looked at: the model's, or the largest there is.
     """
 
     def __init__(
@@ -116,7 +121,27 @@ class Evaluator:
         assert model.bundle is not None
         self.model, self.cache, self._tell = model, cache, tell
         self.real: Real = real_pictures(model.bundle, against)
-        self.scorer: TrainedScorer | None = find_scorer(self.real.training)
+        training = self.real.training
+        self.size = min(model.recipe.sampling.size, training.size, self.real.held.size)
+        self.scorer: TrainedScorer | None = find_scorer(training)
+        self.classifier: Classifier | None = None
+        if model.recipe.condition.kind == "classes" and len(training.concept_names) > 1:
+            self.classifier = reference_classifier(
+                training, progress=lambda seen, of: tell("training the classifier", seen, of)
+            )
+
+    @property
+    def own(self) -> FeatureNetwork | None:
+        """The network that was trained on the model's own kind of pictures: it knows them, and it is the cheapest."""
+        return self.scorer or self.classifier
+
+    def aligned(self, pictures: np.ndarray, prompts: Sequence[str]) -> Estimate | None:
+        """How well pictures show their prompts: the scorer's cosine, or the share of right classes; else None."""
+        if self.scorer is not None:
+            return of_mean((self.scorer.see(pictures) * self.scorer.read(prompts)).sum(1).double())
+        if self.classifier is not None:
+            return of_mean(self.classifier.right(pictures, prompts).astype(np.float64))
+        return None
 
     def run(self, plan: Plan) -> Evaluation:
         """Measure everything.
@@ -129,13 +154,15 @@ class Evaluator:
         for network in networks:
             require_enough(plan.samples, network.width)
         pictures = self.draw(plan.settings, prompts, seeds)
-        unseen = self.real.held.pictures(rows, plan.settings.size)
+        unseen = self.real.held.pictures(rows, self.size)
         found = Evaluation(self.model.recipe.name, plan, self._facts(plan), prompts, pictures, unseen)
         for network in networks:
             self._compare(found, network, rows)
         if self.scorer is not None:
             self._tell("alignment", 0, 1)
             found.figures += alignment(self.scorer, pictures, found.unseen, prompts)
+        if self.classifier is not None:
+            found.figures += self._by_class(found, rows)
         recipe = self.model.recipe
         if recipe.condition.kind == "text" and recipe.codec.channels == 4:
             self._tell("composition", 0, 1)
@@ -171,7 +198,7 @@ class Evaluator:
 
     def _networks(self, plan: Plan) -> list[FeatureNetwork]:
         named = [find_network(name) for name in plan.networks]
-        return [*named, self.scorer] if self.scorer is not None else named
+        return [*named, self.own] if self.own is not None else named
 
     def _compare(self, found: Evaluation, network: FeatureNetwork, rows: np.ndarray) -> None:
         """All figures of one feature network."""
@@ -189,23 +216,42 @@ class Evaluator:
                     network.name, generated, unseen, learned, held.styles[rows], training.styles[chosen]
                 )
             )
-        if network is not self.scorer and self.scorer is not None:
+        if self.own is not None and network is not self.own:
             return  # all pictures trained on are searched for copies: in the features that cost least
         everything = self.of_real(network, training, real.learned)
         judged = copying(generated, unseen, everything)
         found.copying[network.name] = judged
         self._suspects(found, judged)
 
+    def _by_class(self, found: Evaluation, rows: np.ndarray) -> Iterator[Figure]:
+        """How often the class is right, and what the pictures are worth as training data."""
+        judge, real = self.classifier, self.real
+        assert judge is not None
+        made, shown = (
+            judge.right(x, found.prompts).astype(np.float64) for x in (found.generated, found.unseen)
+        )
+        title = "the classifier sees the class that was asked for"
+        yield Figure("class", "", title, of_mean(made), of_mean(shown), "higher")
+        asked, chosen = codes(found.prompts, judge.names), real.some_learned(len(rows), found.plan.seed)
+        own, size = real.training, self.size
+        names = [real.held.concept_names[k] for k in real.held.concepts[real.unseen]]
+        yield from utility(
+            (found.generated, asked),
+            (own.pictures(chosen, size), own.concepts[chosen]),
+            (real.held.pictures(real.unseen, size), codes(names, judge.names)),
+            judge.config,
+            progress=lambda what: self._tell(what, 0, 1),
+        )
+
     def _suspects(self, found: Evaluation, judged: Copying, count: int = 12) -> None:
-        size = found.plan.settings.size
         for k in judged.suspects[:count].tolist():
             nearest = self.real.learned[int(judged.nearest[k])]
-            pair = found.generated[k], self.real.training.pictures(np.array([nearest]), size)[0]
+            pair = found.generated[k], self.real.training.pictures(np.array([nearest]), self.size)[0]
             found.suspects.append(pair)
 
     def of_real(self, network: FeatureNetwork, pack: Pack, rows: np.ndarray) -> Tensor:
-        """Features of a pack's pictures, through the cache beside it that all evaluations share."""
-        parts = (pack.pictures(rows[k : k + CHUNK]) for k in range(0, len(rows), CHUNK))
+        """Features of a pack's pictures at the model's size, through the cache beside it that all evaluations share."""
+        parts = (pack.pictures(rows[k : k + CHUNK], self.size) for k in range(0, len(rows), CHUNK))
         return features(
             network, parts, pack.folder / "features",
             lambda done: self._tell(f"{network.name}: {pack.name}", done, len(rows)),

@@ -19,7 +19,9 @@ from ornstein.evaluate.compare import Row
 from ornstein.evaluate.estimate import Estimate
 from ornstein.evaluate.evaluation import Evaluation
 from ornstein.evaluate.fidelity import Figure
+from ornstein.evaluate.sweep import EVALUATIONS, Sweep
 from ornstein.output import to_image
+from ornstein.sample.registry import METHODS
 
 SHOWN = 48  # pairs of generated and real pictures
 INK, PALE = "#1f5fbf", "#b5791e"  # generated, real
@@ -32,24 +34,24 @@ def require_extra() -> None:
             raise MissingExtraError("measuring a model", "eval")
 
 
-def write_report(found: Evaluation, file: Path, command: str, sweeps: Sequence[str] = ()) -> None:
+def write_report(found: Evaluation, file: Path, command: str, sweep: Sweep | None = None) -> None:
     """Write the report, in place of an older one.
 
     Args:
         found: what to report.
         file: where to.
         command: that makes it again.
-        sweeps: plots as SVG text.
+        sweep: of settings, where there was one.
 
     Raises:
         MissingExtraError: no template engine or plotting library.
     """
-    text = render(found, command, sweeps)
+    text = render(found, command, sweep)
     with new_file(file) as part:
         part.write_text(text, encoding="utf-8")
 
 
-def render(found: Evaluation, command: str, sweeps: Sequence[str] = ()) -> str:
+def render(found: Evaluation, command: str, sweep: Sweep | None = None) -> str:
     """The report as HTML text; everything that came from data is escaped."""
     networks: dict[str, list[Figure]] = {}
     for figure in found.figures:
@@ -63,7 +65,8 @@ def render(found: Evaluation, command: str, sweeps: Sequence[str] = ()) -> str:
         by_network=networks,
         plots={name: Safe(ratios(figures)) for name, figures in networks.items()},
         suspects=[(picture(made), picture(real)) for made, real in found.suspects],
-        sweeps=[Safe(plot) for plot in sweeps],
+        sweep=sweep,
+        sweep_plots=[Safe(plot) for plot in sweep_plots(sweep)] if sweep else [],
         command=command,
         watts=cost.WATTS_A_CORE,
         core_hour=cost.DOLLARS_A_CORE_HOUR,
@@ -114,6 +117,8 @@ def headlines(found: Evaluation) -> list[tuple[str, str, str]]:
     for key, name in (
         ("alignment", "Alignment"),
         ("prompt-r1", "Right prompt first"),
+        ("class", "Right class"),
+        ("tstr", "Worth as training data"),
         ("coverage", "Coverage"),
     ):
         figure = next((f for f in found.figures if f.key == key), None)
@@ -153,6 +158,42 @@ def ratios(figures: Sequence[Figure]) -> str:
     return svg(chart)
 
 
+def sweep_plots(found: Sweep) -> list[str]:
+    """Distance and alignment against guidance; distance against evaluations by sampler: SVG."""
+    guided, methods = found.guided, found.methods
+    plt = pyplot()
+    charts: list[str] = []
+    chart, axes = plt.subplots(figsize=(7, 3))
+    scales = [point.settings.guidance for point in guided]
+    _line(axes, scales, [point.distance for point in guided], "KID ×1000", "#1f5fbf")
+    axes.set_xlabel("guidance")
+    axes.set_ylabel("KID ×1000 (lower is better)")
+    if all(point.alignment for point in guided):
+        other = axes.twinx()
+        other.spines["right"].set_visible(True)
+        values = [point.alignment for point in guided if point.alignment]
+        _line(other, scales, values, "alignment", "#b5791e")
+        other.set_ylabel("alignment (higher is better)")
+    charts.append(svg(chart))
+    chart, axes = plt.subplots(figsize=(7, 3))
+    for name in METHODS:
+        mine = [point for point in methods if point.settings.sampler == name]
+        axes.plot(
+            [p.evaluations for p in mine],
+            [p.distance.value for p in mine],
+            "o-",
+            label=name,
+            markersize=4,
+        )
+    axes.set_xscale("log")
+    axes.set_xticks(EVALUATIONS, [str(count) for count in EVALUATIONS])
+    axes.set_xlabel("evaluations a picture (guided ones count once)")
+    axes.set_ylabel("KID ×1000 (lower is better)")
+    axes.legend(frameon=False)
+    charts.append(svg(chart))
+    return charts
+
+
 def pyplot() -> Any:
     """Matplotlib's plotting module, drawing to nothing. Raises MissingExtraError."""
     try:
@@ -187,3 +228,9 @@ def _bar(axes: Any, estimate: Estimate, unit: float, place: float, colour: str) 
     low, value, high = (max(x, 1e-9) / unit for x in (estimate.low, estimate.value, estimate.high))
     axes.plot([low, high], [place, place], color=colour, linewidth=2.2, solid_capstyle="round")
     axes.plot([value], [place], "o", color=colour, markersize=4.5)
+
+
+def _line(axes: Any, x: Sequence[float], values: Sequence[Estimate], label: str, colour: str) -> None:
+    y = np.array([value.value for value in values])
+    below, above = y - [value.low for value in values], np.array([value.high for value in values]) - y
+    axes.errorbar(x, y, [below, above], fmt="o-", color=colour, label=label, markersize=4, capsize=2)

@@ -7,10 +7,7 @@ pictures show: its own retrieval on real held-out pictures, kept beside the weig
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,11 @@ from torch.nn import functional as F
 
 from ornstein.condition.text import TextEncoder
 from ornstein.config import Config, parse
-from ornstein.data.atomic import new_folder
 from ornstein.errors import OrnsteinError
+from ornstein.evaluate.trunk import to_pixels, trunk
+from ornstein.evaluate.weights import load_weights, save_weights
 
-HEADER, WEIGHTS = "scorer.json", "scorer.safetensors"
+WHAT = "scorer"  # stem of its files
 BATCH = 256  # pictures looked at together
 
 
@@ -55,8 +53,7 @@ class Scorer(nn.Module):
     def __init__(self, config: ScorerConfig, states_width: int = TextEncoder.width) -> None:
         super().__init__()
         self.config = config
-        sides = (config.channels, *config.widths)
-        self.trunk = nn.Sequential(*(Stage(i, o) for i, o in pairwise(sides)), Average())
+        self.trunk = trunk(config.channels, config.widths)
         self.from_picture = nn.Linear(config.widths[-1], config.space)
         self.from_text = nn.Sequential(
             nn.LayerNorm(states_width), nn.Linear(states_width, 512), nn.GELU(), nn.Linear(512, config.space)
@@ -74,37 +71,6 @@ class Scorer(nn.Module):
         weight = mask[..., None].to(states.dtype)
         mean = (states * weight).sum(1) / weight.sum(1).clamp(min=1)
         return F.normalize(self.from_text(mean), dim=1)
-
-
-class Stage(nn.Module):
-    """Halve the side, then two residual pairs of convolutions with batch norm (He et al. 2015, arXiv 1512.03385)."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.down = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-        )
-        self.pairs = nn.ModuleList(_pair(outputs) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.down(x)
-        for pair in self.pairs:
-            x = F.relu(x + pair(x))
-        return x
-
-
-class Average(nn.Module):
-    """Mean over all places."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3))
-
-
-def _pair(width: int) -> nn.Sequential:
-    norms = [nn.BatchNorm2d(width) for _ in range(2)]
-    convolutions = [nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(2)]
-    nn.init.zeros_(norms[1].weight)  # a new pair is the identity
-    return nn.Sequential(convolutions[0], norms[0], nn.ReLU(), convolutions[1], norms[1])
 
 
 class TrainedScorer:
@@ -130,37 +96,20 @@ class TrainedScorer:
         Raises:
             OrnsteinError: it is none, or it is damaged.
         """
-        from safetensors.torch import load
-
+        facts, tensors = load_weights(folder, WHAT)
         try:
-            facts = json.loads((folder / HEADER).read_text(encoding="utf-8"))
-            content = (folder / WEIGHTS).read_bytes()
             config = parse(ScorerConfig, facts["config"])
-            digest = hashlib.sha256(content).hexdigest()
-            if digest != facts["sha256"]:
-                raise OrnsteinError(f"{folder / WEIGHTS} was altered: train the scorer again")
             scorer = Scorer(config)
-            scorer.load_state_dict({name: value.float() for name, value in load(content).items()})
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            scorer.load_state_dict(tensors)
+        except (ValueError, KeyError, RuntimeError) as error:
             raise OrnsteinError(f"{folder} holds no readable scorer: {error}") from error
-        return cls(scorer, TextEncoder.find(encoder_folder, config.length), facts, f"scorer-{digest[:12]}")
+        key = f"scorer-{facts['sha256'][:12]}"
+        return cls(scorer, TextEncoder.find(encoder_folder, config.length), facts, key)
 
     @staticmethod
     def save(folder: Path, scorer: Scorer, facts: dict[str, Any]) -> None:
-        """Write a scorer whole or not at all; weights in bfloat16, running variances too."""
-        from safetensors.torch import save
-
-        tensors = {
-            name: value.to(torch.bfloat16) if value.is_floating_point() else value
-            for name, value in scorer.state_dict().items()
-        }
-        content = save({name: value.contiguous() for name, value in tensors.items()})
-        header = {
-            "config": scorer.config.model_dump(mode="json"), "sha256": hashlib.sha256(content).hexdigest(), **facts,
-        }  # fmt: skip
-        with new_folder(folder, force=True) as part:
-            (part / WEIGHTS).write_bytes(content)
-            (part / HEADER).write_text(json.dumps(header, indent=1), encoding="utf-8")
+        """Write a scorer whole or not at all."""
+        save_weights(folder, WHAT, scorer, {"config": scorer.config.model_dump(mode="json"), **facts})
 
     @torch.inference_mode()
     def __call__(self, pictures: np.ndarray, /) -> Tensor:
@@ -181,11 +130,3 @@ class TrainedScorer:
     def _batches(self, pictures: np.ndarray) -> list[Tensor]:
         parts = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
         return [to_pixels(part, self.scorer.config.size) for part in parts]
-
-
-def to_pixels(pictures: np.ndarray, size: int) -> Float[Tensor, "rows channels side side"]:
-    """uint8 (N, H, W, C) to floats in [-1, 1], channels first, resized where they have another side."""
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).movedim(-1, 1).float() / 127.5 - 1.0
-    if x.shape[-2:] == (size, size):
-        return x
-    return F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False).clamp_(-1, 1)

@@ -11,19 +11,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ornstein.condition.text import Corpus, TextEncoder
+from ornstein.data.augment import moved
 from ornstein.data.draw import CAPTION_WEIGHTS, ConceptFirst
 from ornstein.data.manifest import TRAIN
 from ornstein.data.pack import Pack
 from ornstein.evaluate.retrieval import Recall, Search, places
-from ornstein.evaluate.scorer import Scorer, ScorerConfig, TrainedScorer, to_pixels
+from ornstein.evaluate.scorer import Scorer, ScorerConfig, TrainedScorer
+from ornstein.evaluate.trunk import rate, to_pixels
 from ornstein.model import fast_dtype
 from ornstein.rng import stream
 
-RATE, WARM_UP, DECAY = (
-    1e-3,
-    0.05,
-    0.05,
-)  # of AdamW: highest rate, share of the run it rises over, weight decay
+RATE, DECAY = 1e-3, 0.05  # of AdamW: highest rate, weight decay
+MOVE, ZOOM = 1 / 12, 1 / 6  # of the pictures it learns from
 KS = (1, 5)
 
 
@@ -78,11 +77,6 @@ def train_scorer(
     return TrainedScorer.load(folder, encoder_folder)
 
 
-def rate(done: float) -> float:
-    """Share of the highest learning rate after a share `done` of the run: linear up, half a cosine down."""
-    return min(done / WARM_UP, 0.5 + 0.5 * float(np.cos(np.pi * done))) if done < 1 else 0.0
-
-
 def contrast(seen: Tensor, read: Tensor, same: Tensor, temperature: Tensor) -> Tensor:
     """Cross-entropy of matching pictures to texts and texts to pictures.
 
@@ -95,19 +89,6 @@ def contrast(seen: Tensor, read: Tensor, same: Tensor, temperature: Tensor) -> T
     scores = temperature.exp().clamp(max=100.0) * seen @ read.T
     right = same.float() / same.sum(1, keepdim=True)
     return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
-
-
-def shifted(x: Tensor, random: np.random.Generator) -> Tensor:
-    """Pictures moved by up to a twelfth of their side, scaled by up to a sixth; what comes in is empty (-1).
-
-    Never mirrored or turned: arrows, letters and flags would become others.
-    """
-    count = len(x)
-    theta = torch.zeros(count, 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = torch.from_numpy(random.uniform(6 / 7, 7 / 6, count)).float()
-    theta[:, :, 2] = torch.from_numpy(random.uniform(-1 / 6, 1 / 6, (count, 2))).float()
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    return F.grid_sample(x + 1, grid, align_corners=False) - 1
 
 
 def recalls(scorer: TrainedScorer, pack: Pack, split: str, most: int = 1000) -> dict[str, float | int]:
@@ -143,10 +124,10 @@ def _loss(
     step: int,
 ) -> Tensor:
     random = stream("scorer", seed, step)
-    x = shifted(to_pixels(pack.pictures(rows), scorer.config.size), random)
+    x = moved(to_pixels(pack.pictures(rows), scorer.config.size).movedim(1, -1), random, MOVE, ZOOM, "empty")
     tokens, dtype = corpus.encode(captions), fast_dtype()
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        seen = scorer.pictures(x.to(memory_format=torch.channels_last))
+        seen = scorer.pictures(x.movedim(-1, 1).to(memory_format=torch.channels_last))
     names = np.unique(np.asarray(captions), return_inverse=True)[1]
     same = torch.from_numpy(names[:, None] == names[None, :])
     return contrast(seen.float(), scorer.texts(tokens.states, tokens.mask), same, scorer.temperature)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ornstein.data.pack import Pack
-from ornstein.evaluate.scorer import HEADER, TrainedScorer
+from ornstein.evaluate.scorer import WHAT, TrainedScorer
+from ornstein.evaluate.weights import read_header
 
 SHIPPED = Path(__file__).parent / "scorers"
 BESIDE = "scorer"  # folder of a pack that holds its scorer
@@ -20,10 +20,6 @@ def find_scorer(pack: Pack) -> TrainedScorer | None:
     """
     shipped = sorted(SHIPPED.iterdir()) if SHIPPED.is_dir() else []
     for folder in (pack.folder / BESIDE, *shipped):
-        header = folder / HEADER
-        if (
-            header.is_file()
-            and json.loads(header.read_text(encoding="utf-8"))["fingerprint"] == pack.fingerprint
-        ):
+        if read_header(folder, WHAT).get("fingerprint") == pack.fingerprint:
             return TrainedScorer.load(folder)
     return None

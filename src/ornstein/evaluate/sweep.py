@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from ornstein.evaluate.estimate import Estimate, of_mean
+from ornstein.evaluate.estimate import Estimate
 from ornstein.evaluate.evaluation import Evaluator, Plan
 from ornstein.evaluate.features import FeatureNetwork, find_network
 from ornstein.evaluate.fidelity import discrepancy
 from ornstein.evaluate.mmd import polynomial
-from ornstein.evaluate.report import pyplot, svg
 from ornstein.evaluate.samples import Settings
 from ornstein.sample.registry import METHODS
 
@@ -24,73 +21,78 @@ SLACK = 1.05  # a cheaper setting within this factor of the best distance is pre
 
 @dataclass(frozen=True)
 class Point:
-    """One setting: KID against pictures trained on, and the scorer's alignment where there is one."""
+    """One setting: KID ×1000 against pictures trained on, and the alignment where it can be told."""
 
     settings: Settings
     distance: Estimate
     alignment: Estimate | None
 
+    @property
+    def evaluations(self) -> int:
+        """Times the network is asked for a picture; guided times count once."""
+        return self.settings.steps * METHODS[self.settings.sampler].evaluations
 
-def sweep(evaluator: Evaluator, plan: Plan) -> tuple[list[Point], list[Point]]:
-    """Measure settings around the plan's: (by guidance, by sampler and evaluations).
 
-    The distance is KID, which has no bias at few samples, in the scorer's features, else in the first network's.
+@dataclass(frozen=True)
+class Sweep:
+    """What was measured, on how many pictures a setting, and the settings that follow."""
+
+    guided: tuple[Point, ...]
+    methods: tuple[Point, ...]
+    samples: int
+    recommended: Settings
+
+    def facts(self) -> dict[str, Any]:
+        """As plain values, for ``metrics.json``."""
+        return {
+            "samples": self.samples,
+            "recommended": asdict(self.recommended),
+            "points": [
+                {
+                    **asdict(point.settings), "kid": round(point.distance.value, 4),
+                    "alignment": round(point.alignment.value, 4) if point.alignment else None,
+                }
+                for point in (*self.guided, *self.methods)
+            ],
+        }  # fmt: skip
+
+
+def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
+    """Measure settings around the plan's: by guidance, and by sampler and evaluations.
+
+    The distance is KID, which has no bias at few samples, in the features of the pictures' own network (the scorer or
+    the classifier), else in the first network's.
     """
-    network = evaluator.scorer or find_network(plan.networks[0])
+    network = evaluator.own or find_network(plan.networks[0])
+
+    def points(settings: Iterable[Settings]) -> tuple[Point, ...]:
+        return tuple(_point(evaluator, plan, each, network) for each in settings)
+
     base = plan.settings
-    guided = [_point(evaluator, plan, replace(base, guidance=g), network) for g in GUIDANCE]
-    methods = [
+    guided = points(replace(base, guidance=guidance) for guidance in GUIDANCE)
+    methods = points(
         replace(base, sampler=name, steps=max(1, count // METHODS[name].evaluations))
         for name in METHODS
         for count in EVALUATIONS
-    ]
-    return guided, [_point(evaluator, plan, settings, network) for settings in methods]
+    )
+    return Sweep(guided, methods, plan.samples, recommended(guided, methods, base))
 
 
 def recommended(guided: Sequence[Point], methods: Sequence[Point], base: Settings) -> Settings:
-    """The guidance of the least distance, and the cheapest sampler that comes close to the least distance."""
+    """The guidance that shows prompts best, and the cheapest sampler, among those that are as near to real as any.
+
+    Guidance buys alignment with distance: the best aligned scale is taken whose interval of the distance still meets
+    that of the least distance. Without a measure of alignment the least distance decides.
+    """
     best = min(guided, key=lambda point: point.distance.value)
+    near = [point for point in guided if point.alignment and point.distance.low <= best.distance.high]
+    scale = max(near, key=lambda point: point.alignment.value if point.alignment else 0.0, default=best)
     least = min(point.distance.value for point in methods)
     close = [point for point in methods if point.distance.value <= least * SLACK]
-    cheap = min(close, key=lambda point: (_evaluations(point.settings), point.distance.value))
+    cheap = min(close, key=lambda point: (point.evaluations, point.distance.value))
     return replace(
-        base, guidance=best.settings.guidance, sampler=cheap.settings.sampler, steps=cheap.settings.steps
+        base, guidance=scale.settings.guidance, sampler=cheap.settings.sampler, steps=cheap.settings.steps
     )
-
-
-def plots(guided: Sequence[Point], methods: Sequence[Point]) -> list[str]:
-    """Distance and alignment against guidance; distance against evaluations by sampler: SVG."""
-    plt = pyplot()
-    charts: list[str] = []
-    chart, axes = plt.subplots(figsize=(7, 3))
-    scales = [point.settings.guidance for point in guided]
-    _line(axes, scales, [point.distance for point in guided], "KID ×1000", "#1f5fbf")
-    axes.set_xlabel("guidance")
-    axes.set_ylabel("KID ×1000 (lower is better)")
-    if all(point.alignment for point in guided):
-        other = axes.twinx()
-        other.spines["right"].set_visible(True)
-        values = [point.alignment for point in guided if point.alignment]
-        _line(other, scales, values, "alignment", "#b5791e")
-        other.set_ylabel("alignment (higher is better)")
-    charts.append(svg(chart))
-    chart, axes = plt.subplots(figsize=(7, 3))
-    for name in METHODS:
-        mine = [point for point in methods if point.settings.sampler == name]
-        axes.plot(
-            [_evaluations(p.settings) for p in mine],
-            [p.distance.value for p in mine],
-            "o-",
-            label=name,
-            markersize=4,
-        )
-    axes.set_xscale("log")
-    axes.set_xticks(EVALUATIONS, [str(count) for count in EVALUATIONS])
-    axes.set_xlabel("evaluations a picture (guided ones count once)")
-    axes.set_ylabel("KID ×1000 (lower is better)")
-    axes.legend(frameon=False)
-    charts.append(svg(chart))
-    return charts
 
 
 def _point(evaluator: Evaluator, plan: Plan, settings: Settings, network: FeatureNetwork) -> Point:
@@ -99,18 +101,4 @@ def _point(evaluator: Evaluator, plan: Plan, settings: Settings, network: Featur
     generated = evaluator.of_generated(network, pictures)
     real = evaluator.real
     learned = evaluator.of_real(network, real.training, real.some_learned(len(rows), plan.seed))
-    aligned = None
-    if evaluator.scorer is not None:
-        scorer = evaluator.scorer
-        aligned = of_mean((scorer.see(pictures) * scorer.read(prompts)).sum(1).double())
-    return Point(settings, discrepancy(generated, learned, polynomial), aligned)
-
-
-def _evaluations(settings: Settings) -> int:
-    return settings.steps * METHODS[settings.sampler].evaluations
-
-
-def _line(axes: Any, x: Sequence[float], values: Sequence[Estimate], label: str, colour: str) -> None:
-    y = np.array([value.value for value in values])
-    below, above = y - [value.low for value in values], np.array([value.high for value in values]) - y
-    axes.errorbar(x, y, [below, above], fmt="o-", color=colour, label=label, markersize=4, capsize=2)
+    return Point(settings, discrepancy(generated, learned, polynomial), evaluator.aligned(pictures, prompts))

@@ -22,12 +22,15 @@ class DataSection(Config):
         pack: folder of a packed set (``ornstein data fetch`` or ``ornstein data pack``).
         draw: "concept-first" draws concept, then style, then variant; "uniform" draws rows.
         captions: weight of each caption form of an item, in the pack's order.
+        augment: largest random move of a picture along each axis, as a share of its side; it is scaled by up to twice
+            that. 0 trains on the pictures as they are.
         licences: SPDX identifiers that may be trained on; any other is refused by name.
     """
 
     pack: str
     draw: Literal["concept-first", "uniform"] = "uniform"
     captions: tuple[float, ...] = (1.0,)
+    augment: float = Field(default=0.0, ge=0, le=0.25)
     licences: tuple[str, ...] = tuple(sorted(licences.DEFAULT))
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ornstein.condition.text import TextEncoder
 from ornstein.condition.tokens import Tokens
+from ornstein.data.augment import moved
 from ornstein.data.draw import ConceptFirst, Uniform
 from ornstein.data.manifest import refuse
 from ornstein.data.pack import Pack
@@ -165,6 +166,8 @@ class Trainer:
         seed, step = self.recipe.training.seed, self.progress.step
         indices, captions = self.draw(seed, step, count)
         x = self.recipe.codec.encode(self.pack.pictures(indices, stage.size))
+        if most := self.recipe.data.augment:
+            x = moved(x, stream("augment", seed, step), most, 2 * most, "edge")
         random = stream("train", seed, 0, step)  # the 0 is the rank, for the day there are several
         t = self.recipe.objective.times.draw(random, count, self.recipe.process.path)
         noise = torch.from_numpy(random.standard_normal(tuple(x.shape), dtype=np.float32))
