@@ -58,6 +58,7 @@ VARIATIONS = (
     Variation("captions: plain form only", ("data.captions=[1.0]",)),
     Variation("augmented: moves up to 5%", ("data.augment=0.05",)),
     Variation("patch 4, fewer samples", ("network.patch=4",)),
+    Variation("two more joints of the patches", ("network.refine=2",)),
     Variation("averaged over four times as long", average=1, weights_of="base"),
     Variation("guidance at all times", ("sampling.interval=[0,1]",), weights_of="base"),
     Variation("guidance in the middle only", ("sampling.interval=[0.3,0.8]",), weights_of="base"),

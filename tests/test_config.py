@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from ornstein.config import Config, override, parse
+from ornstein.config import Config, changes, override, parse
 from ornstein.errors import UsageError
 from ornstein.process.gaussian import Flow, GaussianPath
 from ornstein.process.times import KarrasGrid, ShiftedGrid, TimeGrid
@@ -108,3 +108,14 @@ def test_settings_that_cannot_be_meant_are_refused(setting, message):
         override(Example(), [setting])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_changes_are_what_differs_from_the_defaults_and_every_kind():
+    assert changes(Example()) == {}
+    other = override(Example(), ["grid.kind=karras", "training.rate=0.1", 'sizes=[{"samples":3}]'])
+    assert changes(other) == {
+        "grid": {"kind": "karras"},
+        "training": {"rate": 0.1},
+        "sizes": (Training(samples=3),),
+    }
+    assert changes(ShiftedGrid()) == {"kind": "shifted"}

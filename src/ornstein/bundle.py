@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ornstein import __version__
 from ornstein.card import card_text
-from ornstein.config import Config, parse
+from ornstein.config import Config, changes, parse
 from ornstein.data.atomic import new_folder
 from ornstein.data.manifest import TRAIN
 from ornstein.errors import OrnsteinError, UsageError
@@ -295,10 +295,14 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _fingerprint(facts: Facts) -> str:
-    """Hash what a picture depends on besides its own request: how the network is built and asked, and its weights."""
-    recipe = facts.recipe.model_dump(mode="json")
-    asked = [recipe[part] for part in ("condition", "codec", "network", "process")]
-    grid = [recipe["sampling"][part] for part in ("grid", "interval")]
+    """Hash what a picture depends on besides its own request: how the network is built and asked, and its weights.
+
+    Choices left at their defaults do not count, so that a bundle keeps its fingerprint when recipes learn new ones.
+    The default of a choice that counts must therefore never change.
+    """
+    recipe = facts.recipe
+    asked = [changes(part) for part in (recipe.condition, recipe.codec, recipe.network, recipe.process)]
+    grid = [changes(recipe.sampling.grid), recipe.sampling.interval]
     key = json.dumps([asked, grid, facts.files[WEIGHTS], facts.encoder], sort_keys=True)
     return hashlib.sha256(key.encode()).hexdigest()
 

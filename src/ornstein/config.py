@@ -53,6 +53,15 @@ def override(config: C, settings: Sequence[str]) -> C:
     return parse(type(config), values)
 
 
+def changes(config: Config) -> dict[str, Any]:
+    """What a configuration says beyond its defaults, sections within sections; a ``kind`` is always said."""
+    return {
+        name: changes(value) if isinstance(value, Config) else value
+        for name, value in config
+        if name == "kind" or value != type(config).model_fields[name].default
+    }
+
+
 def _section(values: Any, parents: Sequence[str]) -> dict[str, Any]:
     """The mapping that `parents` lead to."""
     for depth, name in enumerate([*parents, None]):

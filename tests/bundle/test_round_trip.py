@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_the_fingerprint_is_of_what_a_picture_depends_on(
     recipe = recipe.model_copy(update={"sampling": recipe.sampling.model_copy(update=sampling)})
     random_model(recipe, seed=seed).save(tmp_path / "other", dtype="bfloat16")
     assert (Bundle.open(tmp_path / "other").fingerprint == Bundle.open(bundle).fingerprint) is same
+
+
+def test_a_bundle_keeps_its_fingerprint_when_recipes_learn_new_choices(bundle: Path, tmp_path: Path) -> None:
+    """A header written before a choice existed lacks its key: it means the default, and counts the same."""
+    older = shutil.copytree(bundle, tmp_path / "older")
+    header = json.loads((older / "model.json").read_text())
+    del header["recipe"]["network"]["refine"], header["recipe"]["data"]["augment"]
+    (older / "model.json").write_text(json.dumps(header))
+    assert Bundle.open(older).fingerprint == Bundle.open(bundle).fingerprint
 
 
 def test_the_manifest_is_counted_by_origin_and_pinned_by_its_root(bundle: Path) -> None:

@@ -74,6 +74,19 @@ def test_an_evaluation_says_of_a_fair_model_that_it_is_fair(
     json.dumps(found.metrics(), allow_nan=False)
 
 
+def test_pictures_that_lack_a_class_are_not_judged_as_training_data(evaluator: Evaluator) -> None:
+    """Neither an error nor a figure about some classes: the rest of the evaluation goes on, and says why."""
+    said: list[str] = []
+    evaluator._tell = lambda what, done, of: said.append(what)
+    real = evaluator.real
+    red = real.held.concepts[real.unseen] == real.held.concept_names.index("red")
+    evaluator.real = replace(real, unseen=real.unseen[~red])
+    found = evaluator.run(replace(PLAN, samples=30))
+    assert {"class", "alignment"} <= {figure.key for figure in found.figures}
+    assert "tstr" not in {figure.key for figure in found.figures}
+    assert "not judged as training data: no sample was asked to be red" in said
+
+
 def test_a_second_run_makes_nothing_again(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
     _, prompts, seeds = evaluator.asked(PLAN)
     first = evaluator.draw(PLAN.settings, prompts, seeds)

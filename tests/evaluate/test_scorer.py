@@ -8,6 +8,7 @@ import torch
 
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
+from ornstein.evaluate.alignment import shows_style
 from ornstein.evaluate.scorer import Scorer, ScorerConfig, TrainedScorer
 from ornstein.evaluate.scorer_training import contrast, train_scorer
 from tests.train.conftest import NAMES, make_pack
@@ -79,3 +80,22 @@ def test_a_new_scorer_passes_gradients_to_every_weight() -> None:
     still = [name for name, p in scorer.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # behind a gain that starts at zero no gradient arrives in the first step
     assert all(".pairs." in name and ".4." not in name for name in still)
+
+
+class Wordless:
+    """Stands in for a scorer that sees a colour as the word of that colour and no more."""
+
+    words = ("red", "green", "blue")
+
+    def see(self, pictures: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(pictures.reshape(len(pictures), 3).astype(np.float32))
+
+    def read(self, texts: list[str]) -> torch.Tensor:
+        return torch.tensor([[float(word in text.split()[1]) for word in self.words] for text in texts])
+
+
+def test_a_style_is_shown_where_no_other_style_fits_better() -> None:
+    styles = ["red style", "green style", "blue style"]
+    prompts = ["cat, red style", "dog, blue style", "green, red style"]
+    pictures = np.array([[9, 1, 0], [0, 9, 8], [9, 0, 0]], np.uint8)[:, None, None, :]
+    assert shows_style(Wordless(), pictures, prompts, styles).tolist() == [True, False, True]  # type: ignore[arg-type]

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ornstein.evaluate import colours
-from ornstein.evaluate.estimate import Estimate, of_mean
+from ornstein.evaluate.estimate import of_mean
 from ornstein.evaluate.fidelity import Figure
 from ornstein.evaluate.scorer import TrainedScorer
 from ornstein.evaluate.scorer_training import search
@@ -20,7 +19,11 @@ CORNER = 4  # pixels of each side that make a corner
 
 
 def alignment(
-    scorer: TrainedScorer, generated: np.ndarray, real: np.ndarray, prompts: Sequence[str]
+    scorer: TrainedScorer,
+    generated: np.ndarray,
+    real: np.ndarray,
+    prompts: Sequence[str],
+    styles: Sequence[str] = (),
 ) -> Iterator[Figure]:
     """Figures of generated pictures beside those of the real pictures that the prompts are captions of.
 
@@ -29,6 +32,7 @@ def alignment(
         generated: uint8 (N, H, W, C), premultiplied.
         real: uint8 (N, H, W, C), premultiplied.
         prompts: one a picture of each.
+        styles: names of styles that prompts may end in.
     """
     texts = scorer.read(prompts)
     yield _figure(
@@ -39,6 +43,12 @@ def alignment(
         yield _figure(
             f"prompt-r{k}", f"the right prompt of {len(set(prompts)):,} among the nearest {k}",
             lambda p, k=k: search(scorer, p, prompts).places <= k, generated, real,
+        )  # fmt: skip
+    drawn = [row for row, prompt in enumerate(prompts) if styles and prompt.endswith(tuple(styles))]
+    if drawn:
+        yield _figure(
+            "style", "nearer to its prompt than to the prompt in another style",
+            lambda p: shows_style(scorer, p, [prompts[row] for row in drawn], styles), generated[drawn], real[drawn],
         )  # fmt: skip
     asked = [(row, words) for row, prompt in enumerate(prompts) if (words := colours.named(prompt))]
     if asked:
@@ -52,29 +62,26 @@ def alignment(
         yield _figure("background", "all four corners are transparent", clear_corners, generated, real)
 
 
-def style_figure(
-    name: str, generated: Tensor, real: Tensor, learned: Tensor, styles: np.ndarray, of_learned: np.ndarray
-) -> Figure:
-    """Share of pictures that lie nearest to the mean of their own style among pictures trained on.
+def shows_style(
+    scorer: TrainedScorer, pictures: np.ndarray, prompts: Sequence[str], styles: Sequence[str]
+) -> np.ndarray:
+    """Whether each picture lies nearer to its prompt than to the prompt in any other style, (N,) bool.
 
     Args:
-        name: of the feature network.
-        generated: features (N, D).
-        real: features (N, D) of real pictures in the same styles.
-        learned: features (M, D) of pictures trained on.
-        styles: codes asked for, (N,).
-        of_learned: codes of the pictures trained on, (M,).
+        scorer: compares pictures with texts.
+        pictures: uint8 (N, H, W, C), premultiplied.
+        prompts: each ends in one of the styles.
+        styles: names of all styles.
     """
-    known = np.unique(of_learned)
-    middle = learned.mean(0)
-    means = torch.stack([learned[torch.from_numpy(of_learned == style)].mean(0) for style in known]) - middle
-
-    def right(features: Tensor) -> Estimate:
-        nearest = (F.normalize(features - middle, dim=1) @ F.normalize(means, dim=1).T).argmax(1)
-        return of_mean(known[nearest.numpy()] == styles)
-
-    return Figure(
-        "style", name, "nearest to the mean of the style asked for", right(generated), right(real), "higher"
+    seen = scorer.see(pictures)
+    things = [
+        next(prompt.removesuffix(style) for style in styles if prompt.endswith(style)) for prompt in prompts
+    ]
+    cosines = torch.stack(
+        [(seen * scorer.read([thing + style for thing in things])).sum(1) for style in styles], dim=1
+    )
+    return np.array(
+        [prompts[k] == things[k] + styles[best] for k, best in enumerate(cosines.argmax(1).tolist())]
     )
 
 

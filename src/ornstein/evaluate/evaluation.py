@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ornstein.data.pack import Pack
 from ornstein.errors import UsageError
-from ornstein.evaluate.alignment import alignment, style_figure
+from ornstein.evaluate.alignment import alignment
 from ornstein.evaluate.classifier import Classifier, codes, reference_classifier
 from ornstein.evaluate.composition import composition
 from ornstein.evaluate.copying import Copying, copying
@@ -160,7 +160,8 @@ class Evaluator:
             self._compare(found, network, rows)
         if self.scorer is not None:
             self._tell("alignment", 0, 1)
-            found.figures += alignment(self.scorer, pictures, found.unseen, prompts)
+            styles = [name for name in self.real.training.style_names if name]
+            found.figures += alignment(self.scorer, pictures, found.unseen, prompts, styles)
         if self.classifier is not None:
             found.figures += self._by_class(found, rows)
         recipe = self.model.recipe
@@ -209,16 +210,9 @@ class Evaluator:
         learned = self.of_real(network, real.training, chosen)
         tell = lambda what: self._tell(f"{network.name}: {what}", 0, 1)  # noqa: E731
         found.figures += fidelity(network.name, generated, unseen, learned, tell)
-        training, held = real.training, real.held
-        if len(training.style_names) > 1 and held.style_names == training.style_names:
-            found.figures.append(
-                style_figure(
-                    network.name, generated, unseen, learned, held.styles[rows], training.styles[chosen]
-                )
-            )
         if self.own is not None and network is not self.own:
             return  # all pictures trained on are searched for copies: in the features that cost least
-        everything = self.of_real(network, training, real.learned)
+        everything = self.of_real(network, real.training, real.learned)
         judged = copying(generated, unseen, everything)
         found.copying[network.name] = judged
         self._suspects(found, judged)
@@ -233,6 +227,10 @@ class Evaluator:
         title = "the classifier sees the class that was asked for"
         yield Figure("class", "", title, of_mean(made), of_mean(shown), "higher")
         asked, chosen = codes(found.prompts, judge.names), real.some_learned(len(rows), found.plan.seed)
+        absent = sorted(set(judge.names) - set(found.prompts))
+        if absent:
+            self._tell(f"not judged as training data: no sample was asked to be {', '.join(absent)}", 1, 1)
+            return
         own, size = real.training, self.size
         names = [real.held.concept_names[k] for k in real.held.concepts[real.unseen]]
         yield from utility(

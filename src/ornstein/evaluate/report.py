@@ -56,12 +56,12 @@ def render(found: Evaluation, command: str, sweep: Sweep | None = None) -> str:
     networks: dict[str, list[Figure]] = {}
     for figure in found.figures:
         networks.setdefault(figure.features or "prompts and pictures", []).append(figure)
-    shown = zip(found.prompts[:SHOWN], found.generated, found.unseen, strict=False)
+    shown = spread(len(found.prompts))
     return fill(
         "report.html.jinja",
         e=found,
         headlines=headlines(found),
-        pairs=[(prompt, picture(made), picture(real)) for prompt, made, real in shown],
+        pairs=[(found.prompts[k], picture(found.generated[k]), picture(found.unseen[k])) for k in shown],
         by_network=networks,
         plots={name: Safe(ratios(figures)) for name, figures in networks.items()},
         suspects=[(picture(made), picture(real)) for made, real in found.suspects],
@@ -78,13 +78,18 @@ def render_comparison(evaluations: Sequence[Evaluation], rows: Sequence[Row], co
     """Several evaluations of the same prompts, and their figures side by side, as HTML text."""
     first = evaluations[0]
     shown = [
-        (prompt, [picture(e.generated[k]) for e in evaluations] + [picture(first.unseen[k])])
-        for k, prompt in enumerate(first.prompts[:SHOWN])
+        (first.prompts[k], [picture(e.generated[k]) for e in evaluations] + [picture(first.unseen[k])])
+        for k in spread(len(first.prompts))
     ]
     names = [e.model for e in evaluations]
     return fill(
         "compare.html.jinja", names=names, count=len(first.prompts), rows=rows, shown=shown, command=command
     )
+
+
+def spread(count: int) -> list[int]:
+    """Up to `SHOWN` places, evenly spaced, so that neither chance nor an author chose what is shown."""
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(SHOWN, count)).tolist()})
 
 
 class Safe(str):
