@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ornstein.recipes.recipe import Recipe
 
 WARM_UP, DECAY = 0.05, 0.5  # shares of a run over which the rate rises from zero, and falls to zero again
-RATES = (5e-4, 1e-3, 2e-3)  # highest rates that ``--tune`` tries
+RATES = (1e-3, 2e-3)  # highest rates that ``--tune`` tries
 CLIP = 1.0  # largest norm of a gradient
 
 

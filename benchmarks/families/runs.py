@@ -27,7 +27,7 @@ from .train import Trained, train
 from .vae import Vae
 
 FAMILIES: tuple[type[Family], ...] = (Diffusion, Vae, Gan)
-EVALUATIONS = (1, 2, 3, 4, 6, 8, 12)  # of the diffusion model, beside its usual number
+EVALUATIONS = (1, 2, 4, 8)  # of the diffusion model, beside its usual number
 RESULT, WEIGHTS, SAMPLES = "result.json", "generator.safetensors", "samples.npz"
 AT_ONCE = 64
 FEW = 0.02  # precision or recall below which a run counts as diverged

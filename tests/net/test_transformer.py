@@ -35,7 +35,8 @@ def new_transformer(axes: int = 2, depth: int = 2) -> Transformer:
 def new_patched(axes: int, depth: int = 2) -> PatchedTransformer:
     torch.manual_seed(0)
     transformer = TransformerConfig(width=WIDTH, depth=depth, heads=2, axes=axes)
-    return PatchedTransformer(PatchedConfig(transformer=transformer, patch=2, bottleneck=8, smooth=4), 3)
+    config = PatchedConfig(transformer=transformer, patch=2, bottleneck=8, smooth=4, refine=1)
+    return PatchedTransformer(config, 3)
 
 
 def inputs(axes: int = 2) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def test_another_recipe_is_refused_and_the_difference_named(tmp_path: Path) -> N
     other = override(recipe, ["optimiser.muon=0.5"])
     with pytest.raises(OrnsteinError, match=r"another recipe.*optimiser\.muon"):
         read_checkpoint(written, other)
+
+
+def test_a_checkpoint_from_before_a_choice_existed_has_its_default(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path)
+    written = write_checkpoint(tmp_path, recipe, Progress(7), TENSORS)
+    facts = json.loads((written / "checkpoint.json").read_text())
+    del facts["recipe"]["network"]["refine"]
+    (written / "checkpoint.json").write_text(json.dumps(facts))
+    assert read_checkpoint(written, recipe)[0].step == 7
+    with pytest.raises(OrnsteinError, match=r"network\.refine"):
+        read_checkpoint(written, override(recipe, ["network.refine=2"]))
 
 
 def test_a_longer_run_may_go_on_from_it(tmp_path: Path) -> None:

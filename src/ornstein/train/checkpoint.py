@@ -14,6 +14,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ornstein.config import parse
 from ornstein.errors import OrnsteinError
 from ornstein.recipes.recipe import Recipe
 
@@ -88,7 +89,8 @@ def read_checkpoint(folder: Path, recipe: Recipe) -> tuple[Progress, dict[str, T
     try:
         facts = json.loads((folder / "checkpoint.json").read_text())
         progress = Progress(**facts["progress"])
-        theirs, ours = flatten(facts["recipe"]), flatten(recipe.model_dump(mode="json"))
+        # parsed, so that a choice that did not exist then has its default
+        theirs, ours = (flatten(r.model_dump(mode="json")) for r in (parse(Recipe, facts["recipe"]), recipe))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OrnsteinError(
             f"{folder} is damaged ({error}); remove it to resume from the one before"
