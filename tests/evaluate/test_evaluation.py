@@ -13,6 +13,7 @@ import pytest
 from ornstein.bundle import Bundle
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError, UsageError
+from ornstein.evaluate import sweep as sweeps
 from ornstein.evaluate.compare import broken, compare
 from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
 from ornstein.evaluate.report import render, render_comparison, write_report
@@ -22,6 +23,7 @@ from ornstein.evaluate.scorer_training import train_scorer
 from ornstein.evaluate.scorers import find_scorer
 from ornstein.model import Model
 from ornstein.recipes.recipe import Stage
+from ornstein.sample.registry import METHODS
 from tests.train.conftest import make_pack, tiny_recipe, trainer_of
 
 SMALL = ScorerConfig(size=16, widths=(8, 16), space=16, length=8)
@@ -177,3 +179,22 @@ def test_measurements_go_into_the_card_and_pictures_still_replay(home: Path, tmp
     again = Model.load(folder).replay(picture.record)
     assert np.array_equal(again.array, picture.array)
     assert render(found, "x").count("<table>") >= 3
+
+
+def test_a_sweep_measures_every_setting_and_recommends_one_of_them(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "GUIDANCE", (1.0, 2.0))
+    monkeypatch.setattr(sweeps, "EVALUATIONS", (2, 6))
+    found = sweeps.sweep(evaluator, replace(PLAN, samples=30))
+    assert [point.settings.guidance for point in found.guided] == [1.0, 2.0]
+    assert len(found.methods) == 2 * len(METHODS)
+    # one step of a second-order method costs its two evaluations: equal cost is compared, not equal steps
+    assert {point.evaluations for point in found.methods} == {2, 6}
+    by_cost = {n: [p.distance.value for p in found.methods if p.evaluations == n] for n in (2, 6)}
+    assert min(by_cost[6]) < min(by_cost[2])
+    assert found.recommended.guidance in (1.0, 2.0)
+    assert found.recommended.sampler in METHODS
+    text = render(evaluator.run(PLAN), "ornstein evaluate mine --sweep", found)
+    assert text.count("<tr><td>dpmpp-2m</td>") == 2 * (PLAN.settings.sampler == "dpmpp-2m") + 2
+    json.dumps(found.facts(), allow_nan=False)

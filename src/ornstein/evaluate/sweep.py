@@ -60,10 +60,11 @@ class Sweep:
 def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
     """Measure settings around the plan's: by guidance, and by sampler and evaluations.
 
-    The distance is KID, which has no bias at few samples, in the features of the pictures' own network (the scorer or
-    the classifier), else in the first network's.
+    The distance is KID, which has no bias at few samples, in the plan's first network: alignment is told by another,
+    the scorer or the classifier. A plan that names none uses that one for both.
     """
-    network = evaluator.own or find_network(plan.networks[0])
+    network = find_network(plan.networks[0]) if plan.networks else evaluator.own
+    assert network is not None
 
     def points(settings: Iterable[Settings]) -> tuple[Point, ...]:
         return tuple(_point(evaluator, plan, each, network) for each in settings)
