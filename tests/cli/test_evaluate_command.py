@@ -27,7 +27,7 @@ def test_too_few_samples_say_how_many_are_needed(ornstein: Command, home: Path, 
     result = ornstein("evaluate", home / "bundle", "--samples", "20", "--out", tmp_path / "out")
     assert result.code == 2
     assert "needs at least 1,281 samples, not 20" in result.err
-    assert "no scorer for this data" in result.err
+    assert "training the classifier" not in result.err  # it is said before work is done for nothing
 
 
 def test_more_samples_than_unseen_pictures_are_refused(ornstein: Command, home: Path, tmp_path: Path) -> None:

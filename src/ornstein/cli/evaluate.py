@@ -62,7 +62,7 @@ def evaluate(
         plan = replace(plan, networks=tuple(dict.fromkeys(networks)))
     with progress() as tell:
         evaluator = Evaluator(ready, folder / "cache", against, tell)
-        if evaluator.own is None:
+        if evaluator.scorer is None and not evaluator.by_class:
             pack = evaluator.real.training.folder
             typer.echo(f"no scorer for this data (ornstein scorer {pack}): going on without", err=True)
         swept = _swept(evaluator, plan) if sweep else None

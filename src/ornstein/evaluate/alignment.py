@@ -80,9 +80,8 @@ def shows_style(
     cosines = torch.stack(
         [(seen * scorer.read([thing + style for thing in things])).sum(1) for style in styles], dim=1
     )
-    return np.array(
-        [prompts[k] == things[k] + styles[best] for k, best in enumerate(cosines.argmax(1).tolist())]
-    )
+    best = [int(k) for k in cosines.argmax(1)]
+    return np.array([p == t + styles[k] for p, t, k in zip(prompts, things, best, strict=True)])
 
 
 def clear_corners(pictures: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +125,16 @@ class Evaluator:
         training = self.real.training
         self.size = min(model.recipe.sampling.size, training.size, self.real.held.size)
         self.scorer: TrainedScorer | None = find_scorer(training)
-        self.classifier: Classifier | None = None
-        if model.recipe.condition.kind == "classes" and len(training.concept_names) > 1:
-            self.classifier = reference_classifier(
-                training, progress=lambda seen, of: tell("training the classifier", seen, of)
-            )
+        self.by_class = model.recipe.condition.kind == "classes" and len(training.concept_names) > 1
+
+    @cached_property
+    def classifier(self) -> Classifier | None:
+        """The classifier of the training pack, for a model of classes; trained when it is first asked for."""
+        if not self.by_class:
+            return None
+        return reference_classifier(
+            self.real.training, progress=lambda seen, of: self._tell("training the classifier", seen, of)
+        )
 
     @property
     def own(self) -> FeatureNetwork | None:
@@ -150,9 +156,12 @@ class Evaluator:
             UsageError: fewer pictures than a distance needs, or than there are unseen ones to compare with.
         """
         rows, prompts, seeds = self.asked(plan)
-        networks = self._networks(plan)
-        for network in networks:
+        networks = [find_network(name) for name in plan.networks]
+        for network in networks:  # before anything that takes time
             require_enough(plan.samples, network.width)
+        if self.own is not None:
+            require_enough(plan.samples, self.own.width)
+            networks.append(self.own)
         pictures = self.draw(plan.settings, prompts, seeds)
         unseen = self.real.held.pictures(rows, self.size)
         found = Evaluation(self.model.recipe.name, plan, self._facts(plan), prompts, pictures, unseen)
@@ -196,10 +205,6 @@ class Evaluator:
             self.model, prompts, seeds, settings, self.cache / "samples",
             lambda done: self._tell("generating", done, len(prompts)),
         )  # fmt: skip
-
-    def _networks(self, plan: Plan) -> list[FeatureNetwork]:
-        named = [find_network(name) for name in plan.networks]
-        return [*named, self.own] if self.own is not None else named
 
     def _compare(self, found: Evaluation, network: FeatureNetwork, rows: np.ndarray) -> None:
         """All figures of one feature network."""
