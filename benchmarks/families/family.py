@@ -48,7 +48,7 @@ class Family(ABC):
     batch: ClassVar[int] = 64
     """Pictures of a step."""
     chosen: ClassVar[Settings]
-    """The best of `candidates`."""
+    """What the comparison trains with."""
     candidates: ClassVar[tuple[Settings, ...]]
     """What ``--tune`` tries."""
     generator: nn.Module

@@ -15,6 +15,8 @@ from ornstein.bundle import Bundle
 from ornstein.data.manifest import read, root_hash
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.model import Model
+from ornstein.process.times import ShiftedGrid
+from ornstein.recipes.recipe import TextCondition
 from tests.small import random_model, rows, text_recipe
 
 
@@ -74,6 +76,22 @@ def test_a_bundle_keeps_its_fingerprint_when_recipes_learn_new_choices(bundle: P
     del header["recipe"]["network"]["refine"], header["recipe"]["data"]["augment"]
     (older / "model.json").write_text(json.dumps(header))
     assert Bundle.open(older).fingerprint == Bundle.open(bundle).fingerprint
+
+
+def test_defaults_that_a_fingerprint_leaves_out_never_change() -> None:
+    """Where one of these changed, every bundle that keeps to it would name another model than its pictures do."""
+    recipe = text_recipe()
+    kept = [recipe.process, type(recipe.network)(), type(recipe.codec)(), ShiftedGrid(), TextCondition()]
+    assert [part.model_dump(mode="json") for part in kept] == [
+        {"path": {"kind": "flow"}, "target": "x"},
+        {
+            "kind": "transformer", "transformer": {"width": 384, "depth": 6, "heads": 6, "axes": 2}, "patch": 8,
+            "bottleneck": 128, "smooth": 16, "refine": 0,
+        },
+        {"kind": "pixels", "channels": 4, "deviation": 1.0},
+        {"kind": "shifted", "shift": 1.0},
+        {"kind": "text", "length": 16},
+    ]  # fmt: skip
 
 
 def test_the_manifest_is_counted_by_origin_and_pinned_by_its_root(bundle: Path) -> None:

@@ -196,5 +196,5 @@ def test_a_sweep_measures_every_setting_and_recommends_one_of_them(
     assert found.recommended.guidance in (1.0, 2.0)
     assert found.recommended.sampler in METHODS
     text = render(evaluator.run(PLAN), "ornstein evaluate mine --sweep", found)
-    assert text.count("<tr><td>dpmpp-2m</td>") == 2 * (PLAN.settings.sampler == "dpmpp-2m") + 2
+    assert text.count("<tr><td>dpmpp-2m</td>") == 2  # a row for each number of evaluations
     json.dumps(found.facts(), allow_nan=False)

@@ -11,6 +11,7 @@ from ornstein.errors import OrnsteinError
 from ornstein.evaluate.alignment import shows_style
 from ornstein.evaluate.scorer import Scorer, ScorerConfig, TrainedScorer
 from ornstein.evaluate.scorer_training import contrast, train_scorer
+from ornstein.evaluate.trunk import rate
 from tests.train.conftest import NAMES, make_pack
 
 SMALL = ScorerConfig(size=16, widths=(16, 32), space=16, length=8)
@@ -69,6 +70,12 @@ def test_equal_captions_are_all_right_answers() -> None:
     assert contrast(torch.eye(3), vectors, same, hot) > floor
 
 
+def test_the_rate_rises_and_falls() -> None:
+    assert rate(0.0) == 0.0
+    assert rate(0.05) == pytest.approx(1.0, abs=0.01)
+    assert rate(1.0) == 0.0
+
+
 def test_a_new_scorer_passes_gradients_to_every_weight() -> None:
     scorer = Scorer(SMALL)
     states = torch.randn(6, 8, 384)
@@ -99,3 +106,10 @@ def test_a_style_is_shown_where_no_other_style_fits_better() -> None:
     prompts = ["cat, red style", "dog, blue style", "green, red style"]
     pictures = np.array([[9, 1, 0], [0, 9, 8], [9, 0, 0]], np.uint8)[:, None, None, :]
     assert shows_style(Wordless(), pictures, prompts, styles).tolist() == [True, False, True]  # type: ignore[arg-type]
+
+
+def test_a_style_whose_name_ends_in_another_is_itself() -> None:
+    styles = ["red style", "dark red style"]
+    pictures = np.array([[1, 0, 0]], np.uint8)[:, None, None, :]
+    # read as "cat, dark" in "red style", it would be compared with a text that nobody asked for
+    assert shows_style(Wordless(), pictures, ["cat, dark red style"], styles).tolist() == [False]  # type: ignore[arg-type]

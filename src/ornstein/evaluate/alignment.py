@@ -74,9 +74,8 @@ def shows_style(
         styles: names of all styles.
     """
     seen = scorer.see(pictures)
-    things = [
-        next(prompt.removesuffix(style) for style in styles if prompt.endswith(style)) for prompt in prompts
-    ]
+    longest = sorted(styles, key=len, reverse=True)  # one name may end in another
+    things = [next(p.removesuffix(name) for name in longest if p.endswith(name)) for p in prompts]
     cosines = torch.stack(
         [(seen * scorer.read([thing + style for thing in things])).sum(1) for style in styles], dim=1
     )
