@@ -17,6 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import require_peers  # noqa: F401
+
+# isort: split
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.pipelines.dit.pipeline_dit import DiTPipeline

@@ -18,6 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import require_peers  # noqa: F401
+
+# isort: split
 import numpy as np
 from judge import Judge, judges
 from rich.console import Console

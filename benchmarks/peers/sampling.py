@@ -17,6 +17,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import require_peers  # noqa: F401
+
+# isort: split
 import numpy as np
 import torch
 from convert import PATH, ConvertedDiT, Labels, Prepared

@@ -182,6 +182,7 @@ def _train_reference(pack: Pack, folder: Path, progress: Callable[[int, int], No
     }  # fmt: skip
     held = np.flatnonzero(pack.splits != TRAIN)
     if len(held):
+        network.to(torch.bfloat16).float()  # as it is kept
         found = Classifier(network, config, "", {}).classify(pack.pictures(held)).numpy()
         facts["held-out accuracy"] = round(float((found == pack.concepts[held]).mean()), 4)
     save_weights(folder, WHAT, network, facts)
