@@ -90,7 +90,7 @@ def gate(evaluations: list[Evaluation], rules: list[str]) -> None:
         raise OrnsteinError("; ".join(failures))
 
 
-def _swept(evaluator: Evaluator, plan: Plan, samples: int = 500) -> Sweep:
+def _swept(evaluator: Evaluator, plan: Plan, samples: int = 300) -> Sweep:
     """A sweep around the plan's settings, on fewer samples."""
     from ornstein.evaluate.sweep import sweep
 
