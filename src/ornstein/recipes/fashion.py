@@ -27,7 +27,11 @@ def fashion() -> Recipe:
             transformer=TransformerConfig(width=192, depth=5, heads=3), patch=4, bottleneck=32
         ),
         training=TrainingSection(
-            samples=400_000, stages=(Stage(size=28, batch=128),), ema=(10_000, 40_000), prompts=CLASSES
+            samples=400_000,
+            stored="bfloat16",
+            stages=(Stage(size=28, batch=128),),
+            ema=(10_000, 40_000),
+            prompts=CLASSES,
         ),
         sampling=SamplingSection(size=28, guidance=1.5),
     )
