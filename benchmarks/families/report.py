@@ -19,12 +19,12 @@ COST = {
 }  # fmt: skip
 NOTE = """\
 Means over {seeds}, lowest to highest in parentheses; {samples:,} pictures a run, drawn by the running average of the
-weights. Each run trained for as many steps as {budget:.3g} FLOPs pay, or as often as much as its line says. FDr is
-the Fréchet distance to training pictures by that of unseen real pictures, the mean over {networks}; precision and
-recall are means over the same. Least class: share of the rarest class by its real share. Class distance: share of
-pictures that would have to change class. Sharpness: mean log ratio of power to that of real pictures over the upper
-half of the frequencies. The VAE draws its decoder's means, without the noise of its variance. Samples/s: 64 at a
-time, not compiled; the diffusion model's in {evaluations} evaluations, the others' in one.
+weights. Each run trained for as many steps as {budget:.3g} FLOPs pay, or as a multiple of them where its line says
+so. FDr is the Fréchet distance to training pictures by that of unseen real pictures, the mean over {networks};
+precision and recall are means over the same. Least class: share of the rarest class by its real share. Class
+distance: share of pictures that would have to change class. Sharpness: mean log ratio of power to that of real
+pictures over the upper half of the frequencies. The VAE draws its decoder's means, without the noise of its variance.
+Samples/s: 64 at a time, not compiled; the diffusion model's in {evaluations} evaluations, the others' in one.
 """
 
 
