@@ -53,7 +53,6 @@ VARIATIONS = (
     Variation("base"),
     Variation("another seed", ("training.seed=1",)),
     Variation("AdamW instead of Muon", ("optimiser.muon=0",)),
-    Variation("two more joints of the patches", ("network.refine=2",)),
     Variation("times: mean 0.0", ("objective.times.mean=0.0",)),
     Variation("augmented: moves up to 5%", ("data.augment=0.05",)),
     Variation("captions: plain form only", ("data.captions=[1.0]",)),

@@ -73,7 +73,7 @@ def test_a_bundle_keeps_its_fingerprint_when_recipes_learn_new_choices(bundle: P
     """A header written before a choice existed lacks its key: it means the default, and counts the same."""
     older = shutil.copytree(bundle, tmp_path / "older")
     header = json.loads((older / "model.json").read_text())
-    del header["recipe"]["network"]["refine"], header["recipe"]["data"]["augment"]
+    del header["recipe"]["process"]["target"], header["recipe"]["data"]["augment"]
     (older / "model.json").write_text(json.dumps(header))
     assert Bundle.open(older).fingerprint == Bundle.open(bundle).fingerprint
 
@@ -86,7 +86,7 @@ def test_defaults_that_a_fingerprint_leaves_out_never_change() -> None:
         {"path": {"kind": "flow"}, "target": "x"},
         {
             "kind": "transformer", "transformer": {"width": 384, "depth": 6, "heads": 6, "axes": 2}, "patch": 8,
-            "bottleneck": 128, "smooth": 16, "refine": 0,
+            "bottleneck": 128, "smooth": 16,
         },
         {"kind": "pixels", "channels": 4, "deviation": 1.0},
         {"kind": "shifted", "shift": 1.0},

@@ -35,7 +35,7 @@ def new_transformer(axes: int = 2, depth: int = 2) -> Transformer:
 def new_patched(axes: int, depth: int = 2) -> PatchedTransformer:
     torch.manual_seed(0)
     transformer = TransformerConfig(width=WIDTH, depth=depth, heads=2, axes=axes)
-    config = PatchedConfig(transformer=transformer, patch=2, bottleneck=8, smooth=4, refine=1)
+    config = PatchedConfig(transformer=transformer, patch=2, bottleneck=8, smooth=4)
     return PatchedTransformer(config, 3)
 
 

@@ -44,11 +44,11 @@ def test_a_checkpoint_from_before_a_choice_existed_has_its_default(tmp_path: Pat
     recipe = tiny_recipe(tmp_path)
     written = write_checkpoint(tmp_path, recipe, Progress(7), TENSORS)
     facts = json.loads((written / "checkpoint.json").read_text())
-    del facts["recipe"]["network"]["refine"]
+    del facts["recipe"]["data"]["augment"]
     (written / "checkpoint.json").write_text(json.dumps(facts))
     assert read_checkpoint(written, recipe)[0].step == 7
-    with pytest.raises(OrnsteinError, match=r"network\.refine"):
-        read_checkpoint(written, override(recipe, ["network.refine=2"]))
+    with pytest.raises(OrnsteinError, match=r"data\.augment"):
+        read_checkpoint(written, override(recipe, ["data.augment=0.05"]))
 
 
 def test_a_longer_run_may_go_on_from_it(tmp_path: Path) -> None:

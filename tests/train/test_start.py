@@ -14,7 +14,6 @@ from ornstein.config import override
 from ornstein.data.manifest import read
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
-from ornstein.model import Model
 from tests.train.conftest import make_pack, tiny_recipe, trainer_of
 
 
@@ -37,18 +36,6 @@ def test_weights_and_cost_are_taken_over(discs: Path, first: Path, tmp_path: Pat
     assert cost["seen"] == 96
     assert cost["flops"] > started.facts.training["flops"]
     assert cost["started from"] == started.fingerprint
-
-
-def test_a_start_may_be_refined_and_then_draws_as_before(discs: Path, first: Path, tmp_path: Path) -> None:
-    recipe = override(tiny_recipe(discs, samples=32, start=str(first)), ["network.refine=2"])
-    refined, started = trainer_of(recipe, tmp_path / "run").model, Model.load(first)
-    before, after = (
-        model.generate(["red", "blue"], seeds=3, steps=3)[1].array.astype(int) for model in (started, refined)
-    )
-    assert abs(before - after).max() <= 1
-    fewer = override(tiny_recipe(discs, start=str(first)), ["network.refine=0", "network.smooth=0"])
-    with pytest.raises(OrnsteinError, match="its network differs"):
-        trainer_of(fewer, tmp_path / "other")
 
 
 def test_pictures_of_the_start_stay_in_the_manifest_and_none_is_counted_twice(

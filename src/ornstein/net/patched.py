@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,7 +22,6 @@ class PatchedConfig(Config):
         patch: side of a patch, in elements.
         bottleneck: width of the first linear map of a patch (JiT, arXiv 2511.13720, section 4.3).
         smooth: hidden channels of the convolutions that join the patches of the output; 0 for none.
-        refine: further such pairs of convolutions, one after another; each sees two pixels farther on every side.
     """
 
     kind: Literal["transformer"] = "transformer"
@@ -30,13 +29,6 @@ class PatchedConfig(Config):
     patch: int = Field(default=8, ge=1, le=1024)
     bottleneck: int = Field(default=128, ge=1, le=65_536)
     smooth: int = Field(default=16, ge=0, le=4096)
-    refine: int = Field(default=0, ge=0, le=64)
-
-    @model_validator(mode="after")
-    def _has_channels(self) -> PatchedConfig:
-        if self.refine and not self.smooth:
-            raise ValueError("refine needs smooth, the channels of its convolutions")
-        return self
 
 
 class PatchedTransformer(nn.Module):
@@ -58,7 +50,6 @@ class PatchedTransformer(nn.Module):
         self.transformer = Transformer(config.transformer)
         self.head = nn.Linear(width, numbers)
         self.smooth = Smooth(axes, channels, config.smooth) if config.smooth else None
-        self.refine = nn.ModuleList(Smooth(axes, channels, config.smooth) for _ in range(config.refine))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -83,11 +74,7 @@ class PatchedTransformer(nn.Module):
         levels = patch_means(logsnr, patch, spatial)
         hidden = self.transformer(tokens, places, levels, condition, condition_mask)
         output = unpatchify(self.head(hidden), patch, spatial)
-        if self.smooth is not None:
-            output = self.smooth(output, z)
-        for pair in self.refine:
-            output = pair(output, z)
-        return output
+        return output if self.smooth is None else self.smooth(output, z)
 
 
 class Smooth(nn.Module):

@@ -92,9 +92,7 @@ class Trainer:
         self.model = Model.from_recipe(recipe, encoder_folder)
         self.start = starting_model(recipe)
         if self.start is not None:
-            new = self.model.network.load_state_dict(self.start.network.state_dict(), strict=False)
-            assert not new.unexpected_keys
-            assert all(".refine." in name for name in new.missing_keys)
+            self.model.network.load_state_dict(self.start.network.state_dict())
         self.model.network.to(device)
         self.model.device = torch.device(device)
         section = recipe.data

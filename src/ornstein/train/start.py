@@ -16,8 +16,6 @@ from ornstein.train.checkpoint import Progress
 def starting_model(recipe: Recipe) -> Model | None:
     """The model whose weights a run starts from, if the recipe names one.
 
-    The recipe's network may have refinements that the start lacks: new ones change nothing until they have learned.
-
     Raises:
         OrnsteinError: no such bundle, its network or conditions are not those of the recipe, or it learned from
             pictures whose licence the recipe does not allow.
@@ -26,11 +24,8 @@ def starting_model(recipe: Recipe) -> Model | None:
     if start is None:
         return None
     model = Model.load(start)
-    known = model.recipe.network.refine
-    network = recipe.network.model_copy(update={"refine": min(known, recipe.network.refine)})
-    wanted = recipe.model_copy(update={"network": network})
     for part in ("network", "condition", "codec"):
-        if getattr(model.recipe, part) != getattr(wanted, part):
+        if getattr(model.recipe, part) != getattr(recipe, part):
             raise OrnsteinError(f"{start} cannot be the start: its {part} differs from the recipe's")
     manifest.refuse(_learned(model.bundle), set(recipe.data.licences))
     return model
