@@ -67,7 +67,7 @@ def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
     assert network is not None
 
     def points(settings: Iterable[Settings]) -> tuple[Point, ...]:
-        return tuple(_point(evaluator, plan, each, network) for each in settings)
+        return tuple(measure(evaluator, plan, each, network) for each in settings)
 
     base = plan.settings
     guided = points(replace(base, guidance=guidance) for guidance in GUIDANCE)
@@ -96,7 +96,8 @@ def recommended(guided: Sequence[Point], methods: Sequence[Point], base: Setting
     )
 
 
-def _point(evaluator: Evaluator, plan: Plan, settings: Settings, network: FeatureNetwork) -> Point:
+def measure(evaluator: Evaluator, plan: Plan, settings: Settings, network: FeatureNetwork) -> Point:
+    """Draw a plan's pictures with other settings, and measure them in a network."""
     rows, prompts, seeds = evaluator.asked(plan)
     pictures = evaluator.draw(settings, prompts, seeds)
     generated = evaluator.of_generated(network, pictures)

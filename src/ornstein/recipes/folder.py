@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ornstein.net.dit import TransformerConfig
 from ornstein.net.patched import PatchedConfig
-from ornstein.recipes.recipe import DataSection, Recipe, TextCondition, TrainingSection
+from ornstein.process.times import KarrasGrid
+from ornstein.recipes.recipe import DataSection, Recipe, SamplingSection, TextCondition, TrainingSection
 
 
 def folder() -> Recipe:
@@ -15,4 +16,5 @@ def folder() -> Recipe:
         condition=TextCondition(length=24),
         network=PatchedConfig(transformer=TransformerConfig(width=256, depth=6, heads=4)),
         training=TrainingSection(samples=200_000),
+        sampling=SamplingSection(grid=KarrasGrid()),  # of all grids the best for the flagship, too
     )
