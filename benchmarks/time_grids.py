@@ -2,7 +2,8 @@
 
     python benchmarks/time_grids.py --model emoji [--count 192] [--steps 20] [--only NAME ...] [--out FOLDER]
 
-KID x 1000 in EfficientNet-lite0 features against training pictures, and alignment, everything else as the model has it.
+KID x 1000 against training pictures in EfficientNet-lite0 features and in the scorer's, and alignment; everything else
+as the model has it.
 Pictures are kept in --out and not drawn again.
 """
 
@@ -11,9 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ornstein.config import override
 from ornstein.data.atomic import new_file
@@ -26,44 +27,56 @@ from ornstein.evaluate.sweep import measure
 from ornstein.model import Model
 
 GRIDS: dict[str, tuple[str, ...]] = {
-    "shifted by 0.5": ("kind=shifted", "shift=0.5"),
-    "shifted by 1 (uniform flow time)": ("kind=shifted", "shift=1"),
-    "shifted by 2": ("kind=shifted", "shift=2"),
-    "shifted by 4": ("kind=shifted", "shift=4"),
-    "logsnr, -9 to 8": ("kind=logsnr",),
-    "logsnr, -9 to 5": ("kind=logsnr", "logsnr_max=5"),
-    "karras": ("kind=karras",),
-    "karras, rho 5": ("kind=karras", "rho=5"),
-    "karras, rho 10": ("kind=karras", "rho=10"),
-    "karras, sigma_min 0.1": ("kind=karras", "sigma_min=0.1"),
-    "karras, sigma_min 0.01": ("kind=karras", "sigma_min=0.01"),
-    "karras, sigma_min 0.005": ("kind=karras", "sigma_min=0.005"),
-}
+    **{f"shifted by {shift:g}": ("kind=shifted", f"shift={shift}") for shift in (0.5, 1, 2, 4)},
+    **{f"logsnr, -9 to {top}": ("kind=logsnr", f"logsnr_max={top}") for top in (5, 8)},
+    **{
+        f"karras, down to {least:g}": ("kind=karras", f"sigma_min={least}", "rho=7")
+        for least in (0.005, 0.01, 0.02, 0.05, 0.1)
+    },
+    **{
+        f"karras, rho {rho}": ("kind=karras", "sigma_min=0.02", f"rho={rho}") for rho in (5, 10)
+    },
+}  # fmt: skip
 
 
-def measured(name: str, steps: int, arguments: argparse.Namespace) -> tuple[Estimate, Estimate | None]:
-    """Distance and alignment of a model with another grid.
+@dataclass(frozen=True)
+class Line:
+    """A grid in so many steps: KID by feature network, and alignment."""
 
-    The grid is part of what a bundle's fingerprint covers, and the bundle's own is what samples are kept under: so each
-    grid has a cache of its own.
+    grid: str
+    steps: int
+    kid: dict[str, Estimate]
+    alignment: Estimate | None
+
+
+def measured(name: str, steps: int, arguments: argparse.Namespace) -> Line:
+    """A model with another grid.
+
+    Samples are kept under the bundle's fingerprint, which covers its own grid: so each grid has a cache of its own.
     """
     model = Model.load(arguments.model)
     model.recipe = override(model.recipe, [f"sampling.grid.{change}" for change in GRIDS[name]])
     evaluator = Evaluator(model, arguments.out / "-".join(GRIDS[name]).replace("=", "-"))
     plan = Plan(arguments.count, Settings.of(model, steps), 0)
-    point = measure(evaluator, plan, plan.settings, find_network(plan.networks[0]))
-    return point.distance, point.alignment
+    networks = [find_network(plan.networks[0]), *([evaluator.own] if evaluator.own else [])]
+    points = {network.name: measure(evaluator, plan, plan.settings, network) for network in networks}
+    aligned = next(iter(points.values())).alignment
+    return Line(name, steps, {name: point.distance for name, point in points.items()}, aligned)
 
 
-def table(lines: list[dict[str, Any]]) -> str:
+def table(lines: Sequence[Line]) -> str:
     """The lines in Markdown."""
-    head = ["| grid | steps | KID × 1000 | alignment |", "|---|--:|---|---|"]
-    return "\n".join([*head, *(_row(**line) for line in lines)]) + "\n"
+    names = list(lines[0].kid)
+    head = ["grid", "steps", *(f"KID × 1000, {name}" for name in names), "alignment"]
+    rows = [
+        [line.grid, str(line.steps), *(_cell(line.kid[name], 1) for name in names), _cell(line.alignment, 3)]
+        for line in lines
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]) + "\n"
 
 
-def _row(grid: str, steps: int, kid: Estimate, alignment: Estimate | None) -> str:
-    shown = f"{alignment.value:.3f} ± {(alignment.high - alignment.low) / 2:.3f}" if alignment else ""
-    return f"| {grid} | {steps} | {kid.value:.1f} ± {(kid.high - kid.low) / 2:.1f} | {shown} |"
+def _cell(value: Estimate | None, digits: int) -> str:
+    return f"{value.value:.{digits}f} ± {(value.high - value.low) / 2:.{digits}f}" if value else ""
 
 
 def main() -> None:
@@ -77,19 +90,16 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(GRIDS), help="names of grids (all)")
     parser.add_argument("--out", type=Path, default=Path("runs/time-grids"))
     arguments = parser.parse_args()
-    lines: list[dict[str, Any]] = []
+    lines: list[Line] = []
     try:
         for name in arguments.only or GRIDS:
             for steps in arguments.steps:
-                kid, alignment = measured(name, steps, arguments)
-                lines.append({"grid": name, "steps": steps, "kid": kid, "alignment": alignment})
-                print(_row(**lines[-1]), file=sys.stderr)
+                print(f"{name}, {steps} steps", file=sys.stderr)
+                lines.append(measured(name, steps, arguments))
     except OrnsteinError as error:
         sys.exit(f"time_grids: {error}")
-    plain = [
-        {**line, **{key: asdict(line[key]) for key in ("kid", "alignment") if line[key]}} for line in lines
-    ]
-    for name, text in (("table.md", table(lines)), ("results.json", json.dumps(plain, indent=1) + "\n")):
+    results = json.dumps([asdict(line) for line in lines], indent=1) + "\n"
+    for name, text in (("table.md", table(lines)), ("results.json", results)):
         with new_file(arguments.out / name) as part:
             part.write_text(text)
     print(table(lines))

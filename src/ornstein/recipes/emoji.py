@@ -40,5 +40,5 @@ def emoji() -> Recipe:
                 "flag: France, Twemoji style", "thumbs up, Noto classic style", "blue heart, 3D style", "cat",
             ),
         ),
-        sampling=SamplingSection(steps=14, guidance=3, grid=KarrasGrid()),
+        sampling=SamplingSection(steps=14, guidance=3, grid=KarrasGrid(sigma_min=0.05)),
     )  # fmt: skip

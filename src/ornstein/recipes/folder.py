@@ -16,5 +16,7 @@ def folder() -> Recipe:
         condition=TextCondition(length=24),
         network=PatchedConfig(transformer=TransformerConfig(width=256, depth=6, heads=4)),
         training=TrainingSection(samples=200_000),
-        sampling=SamplingSection(grid=KarrasGrid()),  # of all grids the best for the flagship, too
+        sampling=SamplingSection(
+            grid=KarrasGrid(sigma_min=0.05)
+        ),  # of all grids the best for the flagship, too
     )
