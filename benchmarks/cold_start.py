@@ -1,6 +1,6 @@
 """How long a user waits: ``ornstein --help``, one picture from a cold start, pictures in a process that runs already.
 
-    python benchmarks/cold_start.py [--model NAME|FOLDER] [--runs 5] [--json]
+    python benchmarks/cold_start.py [--model NAME|FOLDER] [--runs 5] [--json FILE]
 
 Every figure is a median. A cold start is a new process each time, from the command to the file on disk; files that an
 earlier run read are in the page cache, as they are for a user's second picture.
@@ -39,12 +39,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="emoji")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     figures = measure(arguments.model, arguments.runs)
     if arguments.json:
-        print(json.dumps(figures))
-        return
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     for name, value in figures.items():
         wanted = f"  (wanted: under {WANTED[name]:g})" if name in WANTED else ""
         print(f"{name:<24} {value:8.3f}{wanted}")
