@@ -35,7 +35,8 @@ from ornstein.train.loop import Trainer, flops_per_sample, resolve
 
 BASE = (
     'training.stages=[{"size":32,"batch":256}]', "training.ema=[5000,20000]", "training.prompts=[]",
-    "optimiser.warmup=5000", "sampling.size=32", "sampling.guidance=3",
+    "optimiser.warmup=5000", "objective.times.mean=0.6", "sampling.size=32", "sampling.guidance=3",
+    "sampling.steps=20", "sampling.grid.kind=shifted",
 )  # fmt: skip
 
 

@@ -3,8 +3,7 @@
     python benchmarks/time_grids.py --model emoji [--count 192] [--steps 20] [--only NAME ...] [--out FOLDER]
 
 KID x 1000 against training pictures in EfficientNet-lite0 features and in the scorer's, and alignment; everything else
-as the model has it.
-Pictures are kept in --out and not drawn again.
+as the model has it. Pictures are kept in --out and not drawn again.
 """
 
 from __future__ import annotations
@@ -86,10 +85,12 @@ def main() -> None:
     )
     parser.add_argument("--model", default="emoji")
     parser.add_argument("--count", type=int, default=192, help="pictures a line (192)")
-    parser.add_argument("--steps", type=int, nargs="*", default=[20], help="numbers of steps (20)")
-    parser.add_argument("--only", nargs="*", choices=list(GRIDS), help="names of grids (all)")
+    parser.add_argument("--steps", type=int, nargs="+", default=[20], help="numbers of steps (20)")
+    parser.add_argument("--only", nargs="+", choices=list(GRIDS), help="names of grids (all)")
     parser.add_argument("--out", type=Path, default=Path("runs/time-grids"))
     arguments = parser.parse_args()
+    if min(arguments.count, *arguments.steps) < 1:
+        parser.error("--count and --steps must be at least 1")
     lines: list[Line] = []
     try:
         for name in arguments.only or GRIDS:

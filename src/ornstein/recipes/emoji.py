@@ -21,7 +21,7 @@ def emoji() -> Recipe:
 
     Concepts are drawn before styles and variants, or the skin-tone variants of people (70% of the files) would
     swamp everything else. The first part of the run sees quarter-size pictures, where a step costs two fifths.
-    Of three means of the noise levels the highest was best (docs/recipes.md).
+    Noise levels and grid of times are those that docs/recipes.md measures.
     """
     return Recipe(
         name="emoji",

@@ -18,5 +18,5 @@ def folder() -> Recipe:
         training=TrainingSection(samples=200_000),
         sampling=SamplingSection(
             grid=KarrasGrid(sigma_min=0.05)
-        ),  # of all grids the best for the flagship, too
+        ),  # the flagship's, which docs/recipes.md measures
     )
