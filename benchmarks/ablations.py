@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from ornstein.bundle import Bundle
 from ornstein.cli.evaluate import progress
 from ornstein.cli.train import finish
 from ornstein.config import override
@@ -83,6 +84,12 @@ def bundle_of(variation: Variation, recipe: Recipe, pack: Pack, out: Path, capti
     name = slug(variation.name)
     bundle = run / ("bundle" if variation.weights_of is None else f"bundle-{name}")
     if bundle.is_dir():
+        made = Bundle.open(bundle).facts.recipe
+        for part in ("data", "network", "process", "objective", "optimiser", "training", "sampling"):
+            if getattr(made, part) != getattr(recipe, part):
+                raise OrnsteinError(
+                    f"{bundle} was made with another {part}: delete it, or choose another --out"
+                )
         return bundle
     resolved = resolve(recipe, pack)
     run.mkdir(parents=True, exist_ok=True)
