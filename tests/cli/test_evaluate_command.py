@@ -6,8 +6,11 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from ornstein.evaluate import evaluation
 from ornstein.recipes.recipe import Stage
 from tests.small import Command
 from tests.train.conftest import make_pack, tiny_recipe, trainer_of
@@ -66,3 +69,29 @@ def test_a_missing_extra_is_told_before_any_work(
         assert said.err == (
             "ornstein: measuring a model needs packages that are not installed: pip install 'ornstein[eval]'\n"
         )
+
+
+class Pixels:
+    """Features for which few samples are enough."""
+
+    name, key, width = "Pixels", "pixels", 4
+
+    def __call__(self, pictures: np.ndarray, /) -> torch.Tensor:
+        return torch.from_numpy(pictures.reshape(len(pictures), -1, 4).mean(1))
+
+
+def test_models_are_compared_in_a_table_and_rules_hold_of_copying_too(
+    ornstein: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "find_network", lambda name: Pixels())
+    words = ("compare", home / "bundle", home / "bundle", "--samples", "150", "--out", tmp_path)
+    said = ornstein(*words, "--fail-if", "flagged>0.5")
+    assert said.code == 0
+    figures = [line.split()[0] for line in said.out.splitlines()[1:-1]]
+    assert {"fdr", "kid", "flagged", "authentic"} <= set(figures)
+    assert "better" not in said.out  # than itself
+    assert (tmp_path / "compare.html").is_file()
+    said = ornstein(*words, "--json", "--fail-if", "flagged<0.5")
+    assert said.code == 1
+    assert "flagged in Classifier is" in said.err
+    assert {row["figure"] for row in json.loads(said.out)} == set(figures)

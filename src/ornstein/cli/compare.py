@@ -71,7 +71,8 @@ def _table(found: list[Evaluation], rows: list[Row]) -> str:
         name = f"{row.figure.key} {row.figure.features}".strip()
         cells = [f"{value}" for value in row.values]
         cells = [cells[0], *(f"{v} {c}" for v, c in zip(row.verdicts, cells[1:], strict=True))]
-        lines.append("".join([f"{name[:29]:<30}", *(f"{c:>30}" for c in cells), f"{row.real or '':>30}"]))
+        cells.append(f"{row.real}" if row.real else "")
+        lines.append(f"{name[:29]:<30}" + "".join(f"{cell:>30}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -40,7 +40,7 @@ def compare(evaluations: Sequence[Evaluation]) -> list[Row]:
         raise UsageError(
             "these models were trained on different pictures: they share no unseen ones to be compared on"
         )
-    tables = [{(f.features, f.key): f for f in e.figures} for e in evaluations]
+    tables = [{(f.features, f.key): f for f in e.comparable} for e in evaluations]
     rows: list[Row] = []
     for name, figure in tables[0].items():
         if all(name in table for table in tables):
@@ -59,12 +59,12 @@ def broken(rules: Sequence[str], evaluation: Evaluation) -> Iterator[str]:
     Raises:
         UsageError: a rule that cannot be read, or an unknown figure; names the nearest known one.
     """
-    known = {figure.key for figure in evaluation.figures}
+    known = {figure.key for figure in evaluation.comparable}
     for rule in rules:
         key, sign, bound = parse_rule(rule)
         if key not in known:
             raise UsageError(f"--fail-if: unknown figure {key!r}{nearest(key, known)}")
-        for figure in evaluation.figures:
+        for figure in evaluation.comparable:
             if figure.key == key and _meets(figure.generated.value, sign, bound):
                 where = f" in {figure.features}" if figure.features else ""
                 yield f"{key}{where} is {figure.generated}, and {rule.strip()} fails"

@@ -82,6 +82,13 @@ class Evaluation:
     cost: Cost | None = None
     suspects: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
+    @property
+    def comparable(self) -> list[Figure]:
+        """All figures by which models are compared and rules judged: quality, and copying."""
+        return self.figures + [
+            figure for name, c in self.copying.items() for figure in _copying_figures(name, c)
+        ]
+
     def metrics(self) -> dict[str, Any]:
         """As plain values, for ``metrics.json``."""
         found: dict[str, Any] = {"format": FORMAT, **self.facts, "figures": {}}
@@ -287,6 +294,16 @@ def _plain(estimate: Estimate) -> dict[str, float | int]:
         "value": round(estimate.value, 6), "low": round(estimate.low, 6), "high": round(estimate.high, 6),
         "count": estimate.count,
     }  # fmt: skip
+
+
+def _copying_figures(network: str, found: Copying) -> tuple[Figure, Figure]:
+    return (
+        Figure("flagged", network, "flagged as likely copies", found.flagged, found.expected, "lower"),
+        Figure(
+            "authentic", network, "farther from the nearest training picture than that is from its own nearest",
+            found.authentic, found.authentic_held_out, "higher",
+        ),
+    )  # fmt: skip
 
 
 def _copying(found: Copying) -> dict[str, Any]:
