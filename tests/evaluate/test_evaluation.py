@@ -15,7 +15,9 @@ from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.evaluate import sweep as sweeps
 from ornstein.evaluate.compare import broken, compare
+from ornstein.evaluate.estimate import Estimate
 from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
+from ornstein.evaluate.fidelity import Figure
 from ornstein.evaluate.report import render, render_comparison, write_report
 from ornstein.evaluate.samples import Settings
 from ornstein.evaluate.scorer import ScorerConfig
@@ -152,6 +154,17 @@ def test_a_model_beside_itself_does_not_differ_and_a_worse_one_is_worse(evaluato
     assert text.count("<img") == 3 * 40
     with pytest.raises(UsageError, match="different pictures"):
         compare([fair, replace(fair, prompts=["other"])])
+
+
+def test_where_real_is_best_nearer_to_it_is_better_from_either_side(evaluator: Evaluator) -> None:
+    base = evaluator.run(PLAN)
+
+    def at(value: float) -> Evaluation:
+        near = Estimate(value, value - 0.01, value + 0.01, 40)
+        return replace(base, figures=[Figure("vendi", "", "", near, Estimate(0.5, 0.4, 0.6, 40), "real")])
+
+    rows = compare([at(0.7), at(0.4), at(0.9), at(0.705)])
+    assert next(row.verdicts for row in rows if row.figure.key == "vendi") == ("better", "worse", "")
 
 
 def test_rules_fail_with_the_figure_and_unknown_ones_name_the_nearest(evaluator: Evaluator) -> None:

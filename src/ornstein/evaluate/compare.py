@@ -82,7 +82,14 @@ def _verdict(figure: Figure, first: Estimate, other: Estimate) -> str:
     apart = difference(other, first)
     if apart.low <= 0 <= apart.high:
         return ""
+    if figure.better == "real":
+        assert figure.real is not None
+        return "better" if _apart(other, figure.real) < _apart(first, figure.real) else "worse"
     return "better" if (apart.value > 0) == (figure.better == "higher") else "worse"
+
+
+def _apart(a: Estimate, b: Estimate) -> float:
+    return abs(a.value - b.value)
 
 
 def _meets(value: float, sign: str, bound: float) -> bool:

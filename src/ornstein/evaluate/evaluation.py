@@ -301,7 +301,7 @@ def _copying_figures(network: str, found: Copying) -> tuple[Figure, Figure]:
         Figure("flagged", network, "flagged as likely copies", found.flagged, found.expected, "lower"),
         Figure(
             "authentic", network, "farther from the nearest training picture than that is from its own nearest",
-            found.authentic, found.authentic_held_out, "higher",
+            found.authentic, found.authentic_held_out, "real",
         ),
     )  # fmt: skip
 

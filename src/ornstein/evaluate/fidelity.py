@@ -30,7 +30,7 @@ class Figure:
         title: for people.
         generated: on generated pictures.
         real: on as many unseen real pictures; None where that means nothing.
-        better: which way is better.
+        better: which way is better; "real": towards what real pictures have, on either side of it.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Figure:
     title: str
     generated: Estimate
     real: Estimate | None
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "real"]
 
 
 def fidelity(
@@ -85,7 +85,7 @@ def fidelity(
         yield Figure(key, name, title, of_mean(getattr(made, key)), of_mean(getattr(real, key)), "higher")
     progress("diversity")
     yield Figure(
-        "vendi", name, "Vendi score: pictures that differ", _vendi(generated), _vendi(unseen), "higher"
+        "vendi", name, "Vendi score: pictures that differ", _vendi(generated), _vendi(unseen), "real"
     )
 
 
