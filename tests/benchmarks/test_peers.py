@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -249,6 +250,14 @@ def test_fewest_steps_within_five_percent(peers: Any) -> None:
     ]
     assert quality.needed(entries, "ddim").steps == 20
     assert quality.default(entries, "ddim", 50).fdr == 1.0
+    entries += [
+        quality.Entry("ornstein", steps, steps / 50, 0, 0, fdr)
+        for steps, fdr in ((5, 1.5), (10, 0.9), (20, 0.8))
+    ]
+    assert quality.as_good(entries, 1.0).steps == 10
+    assert quality.as_good(entries, 0.7) is None
+    last = quality.table(entries, own_steps=20).splitlines()[-1]
+    assert re.findall(r"[\d.]+ times", last) == ["1.2 times", "2.5 times", "0.5 times"]
 
 
 def test_ours_without_classes_drops_every_row(peers: Any) -> None:
