@@ -3,9 +3,9 @@
     python benchmarks/peers/quality.py --model fashion [--count 2000] [--schedulers ddim dpmpp ddpm] [--out FOLDER]
 
 Every schedule draws pictures of the same classes with the same seeds in several numbers of steps. FDr is the Fréchet
-distance to training pictures over that of unseen real ones, in the classifier's features. Three questions in seconds a picture: what
-do the plain defaults cost, what does Ornstein need to be as good as a peer's defaults are, and what does each need to come
-within 5% of its own best.
+distance to training pictures over that of unseen real ones, in the classifier's features. Three questions in seconds a
+picture: what do the plain defaults cost, what does Ornstein need to be as good as a peer's defaults are, and what does
+each need to come within 5% of its own best.
 """
 
 from __future__ import annotations
