@@ -10,7 +10,7 @@ from ornstein.evaluate.composition import KINDS, composition, pieces
 from ornstein.evaluate.estimate import Estimate
 from ornstein.evaluate.report import sweep_plots
 from ornstein.evaluate.samples import Settings
-from ornstein.evaluate.sweep import Point, Sweep, recommended
+from ornstein.evaluate.sweep import Point, Sweep, recommended, settled
 
 RGB = {"red": (220, 40, 50), "blue": (50, 110, 210), "yellow": (250, 210, 60), "green": (60, 160, 70)}
 
@@ -72,14 +72,27 @@ def test_the_cheapest_setting_close_to_the_best_is_recommended() -> None:
     methods = (
         point(1.0, steps=40), point(1.04, steps=10), point(1.2, steps=6), point(1.01, steps=10, sampler="heun"),
     )  # fmt: skip
-    chosen = recommended(guided, methods, guided[0].settings)
+    chosen = recommended(guided, methods, None, guided[0].settings)
     assert (chosen.guidance, chosen.sampler, chosen.steps) == (2.0, "ddim", 10)
     assert all(chart.startswith("<svg") for chart in sweep_plots(Sweep(guided, methods, 9, chosen)))
 
 
-def test_guidance_is_as_aligned_as_its_distance_allows() -> None:
+def test_errors_that_pass_for_texture_are_not_recommended() -> None:
+    """Five steps of Heun were nearer to real than forty, and full of blotches."""
+    methods = (
+        point(0.4, spread=0.1, steps=5),
+        point(1.1, spread=0.1, steps=20),
+        point(1.0, spread=0.1, steps=40),
+    )
+    assert [p.settings.steps for p in settled(methods)] == [20, 40]
+    assert recommended(methods[:1], methods, None, methods[0].settings).steps == 40
+
+
+def test_guidance_is_as_aligned_as_real_pictures_where_its_distance_allows() -> None:
     methods = (point(1.0),)
     guided = (
         point(1.0, 0.3, 0.2, guidance=1.5), point(1.3, 0.5, 0.2, guidance=3.0), point(1.9, 0.7, 0.2, guidance=6.0),
     )  # fmt: skip
-    assert recommended(guided, methods, guided[0].settings).guidance == 3.0  # 6 is farther beyond chance
+    for real, wanted in ((0.2, 1.5), (0.45, 3.0), (0.6, 3.0)):  # 6 is farther beyond chance
+        chosen = recommended(guided, methods, Estimate(real, real, real, 9), guided[0].settings)
+        assert chosen.guidance == wanted

@@ -76,24 +76,45 @@ def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
         for name in METHODS
         for count in EVALUATIONS
     )
-    return Sweep(guided, methods, plan.samples, recommended(guided, methods, base))
+    rows, prompts, _ = evaluator.asked(plan)
+    real = evaluator.aligned(evaluator.real.held.pictures(rows, evaluator.size), prompts)
+    return Sweep(guided, methods, plan.samples, recommended(guided, methods, real, base))
 
 
-def recommended(guided: Sequence[Point], methods: Sequence[Point], base: Settings) -> Settings:
-    """The guidance that shows prompts best, and the cheapest sampler, among those that are as near to real as any.
+def recommended(
+    guided: Sequence[Point], methods: Sequence[Point], real: Estimate | None, base: Settings
+) -> Settings:
+    """The least guidance that shows prompts as real pictures do, and the cheapest sampler as near to real as any.
 
-    Guidance buys alignment with distance: the best aligned scale is taken whose interval of the distance still meets
-    that of the least distance. Without a measure of alignment the least distance decides.
+    Guidance buys alignment with diversity, so no more is bought than real pictures have: of the scales whose distance
+    cannot be told from the least, the first whose alignment cannot be told from theirs (`real`), or else the best
+    aligned. Without a measure of alignment the least distance decides. Samplers count where they are ``settled``.
     """
     best = min(guided, key=lambda point: point.distance.value)
     near = [point for point in guided if point.alignment and point.distance.low <= best.distance.high]
-    scale = max(near, key=lambda point: point.alignment.value if point.alignment else 0.0, default=best)
-    least = min(point.distance.value for point in methods)
-    close = [point for point in methods if point.distance.value <= least * SLACK]
+    near.sort(key=lambda point: point.settings.guidance)
+    aligned = [point for point in near if real and point.alignment and point.alignment.high >= real.value]
+    most = max(near, key=lambda point: point.alignment.value if point.alignment else 0.0, default=best)
+    scale = aligned[0] if aligned else most
+    sound = settled(methods)
+    least = min(point.distance.value for point in sound)
+    close = [point for point in sound if point.distance.value <= least * SLACK]
     cheap = min(close, key=lambda point: (point.evaluations, point.distance.value))
     return replace(
         base, guidance=scale.settings.guidance, sampler=cheap.settings.sampler, steps=cheap.settings.steps
     )
+
+
+def settled(methods: Sequence[Point]) -> list[Point]:
+    """The points that are not nearer to real than the same sampler's with the most evaluations.
+
+    A few steps leave errors behind. Where a model smooths too much they pass for texture in the features, and the
+    distance falls below what the sampler converges to; in the pictures they are blotches.
+    """
+    finest: dict[str, Point] = {}
+    for point in sorted(methods, key=lambda point: point.evaluations):
+        finest[point.settings.sampler] = point
+    return [p for p in methods if p.distance.high >= finest[p.settings.sampler].distance.low]
 
 
 def measure(evaluator: Evaluator, plan: Plan, settings: Settings, network: FeatureNetwork) -> Point:
