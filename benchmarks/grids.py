@@ -1,7 +1,9 @@
 """The README's pictures: what a model draws, what it has never seen, what was never asked before, and what goes wrong.
 
     python benchmarks/grids.py --model emoji --pack data/emoji --out docs/pictures
+    python benchmarks/grids.py --model fashion --pack data/fashion-mnist --out docs/pictures
 
+A model of classes gets one sheet: every class, generated beside unseen real pictures.
 Nothing is picked by hand: prompts of the first two sheets come from the seed, every prompt is drawn once, and the
 failures are those of them that lie furthest from what they should show.
 """
@@ -20,11 +22,14 @@ from PIL import Image, ImageDraw, ImageFont
 from retrieval import CENTRE, choose, real_features
 
 from common import draw, open_model
+from ornstein.data.manifest import HELD_OUT
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
 from ornstein.evaluate.features import find_network
 from ornstein.evaluate.retrieval import Gallery
+from ornstein.model import Model
 from ornstein.output import to_image
+from ornstein.recipes.recipe import ClassesCondition
 
 FREE = (
     "a blue apple", "cat riding a bicycle, 3D style", "two hearts", "a purple dog, Noto style",
@@ -36,6 +41,7 @@ FREE = (
 )  # fmt: skip
 
 SIDE, GAP, COLUMNS = 96, 10, 8
+EACH = 4  # pictures of a class
 LINE, LINES, FONT_SIZE = 13, 3, 11
 LIGHT, DARK, INK = (255, 255, 255), (240, 240, 240), (70, 70, 70)
 LARGEST = 400_000  # bytes of a sheet
@@ -105,9 +111,29 @@ def furthest(pack: Pack, rows: np.ndarray, pictures: np.ndarray, count: int) -> 
     return np.argsort(-found.places, kind="stable")[:count]
 
 
+def classes(model: Model, names: Sequence[str], pack: Pack, seed: int) -> Image.Image:
+    """A cell for every class: `EACH` generated pictures, then as many unseen real ones."""
+    asked = [name for name in names for _ in range(EACH)]
+    drawn = draw(model, asked, range(seed, seed + len(asked)), "drawing")
+    held, random = pack.indices(HELD_OUT), np.random.default_rng(seed)
+    cells: list[Cell] = []
+    for k, name in enumerate(names):
+        own = held[pack.concepts[held] == pack.concept_names.index(name)]
+        real = pack.pictures(random.choice(own, EACH, replace=False))
+        cells.append(
+            Cell([*drawn[k * EACH : (k + 1) * EACH], *real], f"{name}: {EACH} generated, {EACH} real")
+        )
+    return sheet(cells, 2)
+
+
 def sheets(arguments: argparse.Namespace, pack: Pack) -> None:
-    """Draw everything once and write the four sheets."""
+    """Draw everything once and write the sheets."""
     model, facts = open_model(arguments.model)
+    condition = model.recipe.condition
+    if isinstance(condition, ClassesCondition):
+        page = classes(model, condition.names, pack, arguments.seed)
+        save(page, arguments.out / f"{model.recipe.name}.png")
+        return
     chosen = {group.name: group.rows for group in choose(pack, arguments.count, arguments.seed)}
     trained, held = chosen["trained"], chosen["held-out-pairs"]
     rows = np.concatenate([trained, held])

@@ -12,6 +12,7 @@ from ornstein.denoise.precondition import NetworkDenoiser
 from ornstein.process.noise import row_noise
 from ornstein.sample.loop import sample
 from ornstein.sample.registry import find_method
+from ornstein.train.loop import stage_at
 from ornstein.train.objective import denoising_loss
 
 from .family import RATES, Descent, Family, Settings, normal
@@ -33,7 +34,8 @@ class Diffusion(Family):
 
     def step(self, x: Tensor, random: np.random.Generator, done: float) -> dict[str, float]:
         objective, path = self.recipe.objective, self.recipe.process.path
-        t = objective.times.draw(random, len(x), path)
+        law = stage_at(self.recipe, int(done * self.recipe.training.samples)).times or objective.times
+        t = law.draw(random, len(x), path)
         losses = denoising_loss(
             self.denoiser, path, x, t, normal(random, *x.shape), null_condition(len(x)), objective.weight,
             objective.cap,

@@ -12,12 +12,11 @@ from ornstein.model import AutocastNetwork, ConditionedNetwork, fast_dtype
 from ornstein.net.blocks import Block
 from ornstein.net.dit import TransformerConfig
 from ornstein.net.patched import PatchedConfig
+from ornstein.recipes.fashion import fashion
 from ornstein.recipes.recipe import (
     ClassesCondition,
     DataSection,
     Recipe,
-    SamplingSection,
-    Stage,
     TrainingSection,
 )
 from ornstein.train.loop import resolve
@@ -27,19 +26,23 @@ STATES = 1  # width of condition states; none is ever given, so the null token i
 
 
 def recipe_of(pack: Pack, shape: PatchedConfig = SHAPE) -> Recipe:
-    """What the families share: data, its scale, the network's shape; objective and sampler are the diffusion's.
+    """What the families share: data, its scale, the network's shape; objective, stages and sampler, which are
+    the diffusion's, are those of the recipe `fashion`.
 
     Raises:
         OrnsteinError: see ``ornstein.train.loop.resolve``; UsageError where the patch does not divide the pictures.
     """
+    base = fashion()
+    stages = tuple(stage.model_copy(update={"size": pack.size}) for stage in base.training.stages)
     recipe = Recipe(
         name="families",
         data=DataSection(pack=str(pack.folder)),
         condition=ClassesCondition(names=()),
         codec=PixelCodec(channels=1 if pack.channels == 1 else 4),
         network=shape,
-        training=TrainingSection(stages=(Stage(size=pack.size),)),
-        sampling=SamplingSection(sampler="dpmpp-2m", steps=20, size=pack.size),
+        objective=base.objective,
+        training=TrainingSection(stages=stages),
+        sampling=base.sampling.model_copy(update={"size": pack.size}),
     )
     return resolve(recipe, pack)
 

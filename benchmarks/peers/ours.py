@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ornstein.config import override
 from ornstein.data.pack import Pack
 from ornstein.model import BATCHES
 from ornstein.recipes.fashion import fashion
@@ -54,9 +55,12 @@ class Ornstein:
         }  # fmt: skip
 
     def step(self, share: float) -> None:
-        """As ``Contestant``. The recipe's decay needs the run's length in samples: what the clock will allow."""
+        """As ``Contestant``. Decay and stages need the run's length in samples: what the clock will allow."""
         if share > 0:
-            self._trainer.optimiser.samples = round(self._trainer.progress.seen / share)
+            seen, recipe = self._trainer.progress.seen, self._trainer.recipe
+            samples = max(round(seen / share), seen + recipe.training.stages[-1].batch)  # whole batches
+            self._trainer.recipe = override(recipe, [f"training.samples={samples}"])
+            self._trainer.optimiser.samples = samples
         next(self._steps)
 
     def sample(self, count: int, seed: int) -> tuple[np.ndarray, str]:

@@ -80,9 +80,9 @@ def test_the_cheapest_setting_close_to_the_best_is_recommended() -> None:
 def test_errors_that_pass_for_texture_are_not_recommended() -> None:
     """Five steps of Heun were nearer to real than forty, and full of blotches."""
     methods = (
-        point(0.4, spread=0.1, steps=5),
-        point(1.1, spread=0.1, steps=20),
-        point(1.0, spread=0.1, steps=40),
+        point(0.4, steps=5),
+        point(1.1, steps=20),
+        point(1.0, steps=40),
     )
     assert [p.settings.steps for p in settled(methods)] == [20, 40]
     assert recommended(methods[:1], methods, None, methods[0].settings).steps == 40

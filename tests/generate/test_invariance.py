@@ -80,7 +80,7 @@ def test_batches_have_the_fixed_sizes_and_lose_nobody() -> None:
         "cat", 23, 0, "", steps=[5, 6] * 11 + [5], guidance=3.0, sampler="ddim", size=32
     )  # 12 of 5 steps, 11 of 6
     plan = batches(asked, BATCHES["cpu"])
-    assert [len(batch) for batch in plan] == [4, 4, 4, 4, 4, 1, 1, 1]
+    assert [len(batch) for batch in plan] == [8, 4, 8, 1, 1, 1]
     assert sorted(index for batch in plan for index in batch) == list(range(23))
     assert all(len({asked[index].steps for index in batch}) == 1 for batch in plan)
 

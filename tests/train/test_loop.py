@@ -11,6 +11,7 @@ import torch
 from ornstein.config import override
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
+from ornstein.process.times import LogitNormal
 from ornstein.recipes.recipe import Stage
 from ornstein.train.loop import flops_per_sample, resolve, stage_at
 from tests.train.conftest import NAMES, make_pack, tiny_recipe, trainer_of
@@ -57,6 +58,16 @@ def test_a_batch_is_a_pure_function_of_seed_and_step(discs: Path, tmp_path: Path
 def test_stages_follow_their_shares(discs: Path) -> None:
     recipe = tiny_recipe(discs, samples=100, stages=(Stage(size=8, share=3), Stage(size=16, share=1)))
     assert [stage_at(recipe, seen).size for seen in (0, 74, 75, 99, 100)] == [8, 8, 16, 16, 16]
+
+
+def test_a_stage_may_have_noise_levels_of_its_own(discs: Path, tmp_path: Path) -> None:
+    low = LogitNormal(mean=-2.0, deviation=0.5)
+    trainer = trainer_of(tiny_recipe(discs), tmp_path)
+    usual, own = (trainer._batch(Stage(size=16, batch=64, times=law), 64).t for law in (None, low))
+    objective = trainer.recipe.objective.times
+    assert isinstance(objective, LogitNormal)
+    assert float(torch.logit(usual).median()) == pytest.approx(objective.mean, abs=0.1)
+    assert float(torch.logit(own).median()) == pytest.approx(low.mean, abs=0.1)
 
 
 def test_divergence_stops_with_the_last_good_checkpoint_and_a_report(discs: Path, tmp_path: Path) -> None:

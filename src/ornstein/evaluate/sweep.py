@@ -106,15 +106,15 @@ def recommended(
 
 
 def settled(methods: Sequence[Point]) -> list[Point]:
-    """The points that are not nearer to real than the same sampler's with the most evaluations.
+    """The points that are not nearer to real, by more than 5%, than the same sampler's with the most evaluations.
 
     A few steps leave errors behind. Where a model smooths too much they pass for texture in the features, and the
-    distance falls below what the sampler converges to; in the pictures they are blotches.
+    distance falls below what the sampler converges to; in the pictures they are blotches and haze.
     """
     finest: dict[str, Point] = {}
     for point in sorted(methods, key=lambda point: point.evaluations):
         finest[point.settings.sampler] = point
-    return [p for p in methods if p.distance.high >= finest[p.settings.sampler].distance.low]
+    return [p for p in methods if p.distance.value * SLACK >= finest[p.settings.sampler].distance.value]
 
 
 def measure(evaluator: Evaluator, plan: Plan, settings: Settings, network: FeatureNetwork) -> Point:

@@ -6,6 +6,7 @@ from ornstein.codec.pixels import PixelCodec
 from ornstein.data.fashion import CLASSES
 from ornstein.net.dit import TransformerConfig
 from ornstein.net.patched import PatchedConfig
+from ornstein.process.times import KarrasGrid, LogitNormal
 from ornstein.recipes.recipe import (
     ClassesCondition,
     DataSection,
@@ -27,11 +28,14 @@ def fashion() -> Recipe:
             transformer=TransformerConfig(width=192, depth=5, heads=3), patch=4, bottleneck=32
         ),
         training=TrainingSection(
-            samples=400_000,
+            samples=500_000,
             stored="bfloat16",
-            stages=(Stage(size=28, batch=128),),
+            stages=(
+                Stage(size=28, batch=128, share=3),
+                Stage(size=28, batch=128, share=2, times=LogitNormal(mean=-0.2, deviation=1.2)),
+            ),
             ema=(10_000, 40_000),
             prompts=CLASSES,
         ),
-        sampling=SamplingSection(size=28, guidance=1.5),
+        sampling=SamplingSection(size=28, guidance=1.5, grid=KarrasGrid(sigma_min=0.02)),
     )

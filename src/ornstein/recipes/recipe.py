@@ -91,11 +91,17 @@ class OptimiserSection(Config):
 
 
 class Stage(Config):
-    """A part of a run at one resolution: `share` of all samples, `batch` pictures a step."""
+    """A part of a run at one resolution: `share` of all samples, `batch` pictures a step.
+
+    Attributes:
+        times: law of the noise levels in this part; None leaves it to the objective. What a picture shows is learned at
+            high noise and its texture at low noise, so a last stage that leans to low noise sharpens.
+    """
 
     size: int = Field(default=64, ge=8)
     batch: int = Field(default=128, ge=1)
     share: float = Field(default=1.0, gt=0)
+    times: TimeLaw | None = None
 
 
 class TrainingSection(Config):

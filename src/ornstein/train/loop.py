@@ -47,7 +47,7 @@ class Report:
     Attributes:
         progress: after the step. loss: weighted mean. by_level: unweighted mean squared error of x in four ranges of
         noise, least noise first (NaN where none was drawn). norm: of the gradient. rate: share of the learning rate.
-        stage: resolution and batch.
+        stage: resolution, batch and noise levels.
     """
 
     progress: Progress
@@ -169,7 +169,8 @@ class Trainer:
         if most := self.recipe.data.augment:
             x = moved(x, stream("augment", seed, step), most, 2 * most, "edge")
         random = stream("train", seed, 0, step)  # the 0 is the rank, for the day there are several
-        t = self.recipe.objective.times.draw(random, count, self.recipe.process.path)
+        law = stage.times or self.recipe.objective.times
+        t = law.draw(random, count, self.recipe.process.path)
         noise = torch.from_numpy(random.standard_normal(tuple(x.shape), dtype=np.float32))
         dropped = torch.from_numpy(random.random(count) < self.recipe.objective.dropout)
         condition = self.conditions.encode(captions).drop(dropped)
