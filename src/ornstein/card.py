@@ -111,10 +111,15 @@ def _interval(found: Mapping[str, float]) -> str:
 
 
 def _listed(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Values as nested lines; what is not there is left out, and long lists are only counted."""
     for name, value in values.items():
+        if value is None or value == {}:
+            continue
         if isinstance(value, Mapping):
             yield f"{indent}- {name}:"
             yield from _listed(value, indent + "  ")
+        elif isinstance(value, list):
+            yield f"{indent}- {name}: {len(value)}, in `metrics.json`"
         else:
             shown = f"{value:.4g}" if isinstance(value, float) else value
             yield f"{indent}- {name}: {shown}"

@@ -171,3 +171,15 @@ def test_the_header_is_plain_json(bundle: Path) -> None:
     values = json.loads((bundle / "model.json").read_text())
     assert values["recipe"]["condition"] == {"kind": "text", "length": 8}
     assert set(values["files"]) == {"model.safetensors", "metrics.json", "card.md", "manifest.parquet"}
+
+
+def test_the_card_counts_long_lists_and_leaves_out_what_is_not_there(bundle: Path, tmp_path: Path) -> None:
+    metrics = {
+        "scorer": None,
+        "composition": {},
+        "sweep": {"samples": 9, "points": [{"kid": 1.5}, {"kid": 2.5}]},
+    }
+    Model.load(bundle).save(tmp_path / "measured", metrics=metrics)
+    card = (tmp_path / "measured" / "card.md").read_text()
+    assert "- sweep:\n  - samples: 9\n  - points: 2, in `metrics.json`\n" in card
+    assert "scorer" not in card and "composition" not in card

@@ -16,7 +16,6 @@ def folder() -> Recipe:
         condition=TextCondition(length=24),
         network=PatchedConfig(transformer=TransformerConfig(width=256, depth=6, heads=4)),
         training=TrainingSection(samples=200_000),
-        sampling=SamplingSection(
-            grid=KarrasGrid(sigma_min=0.05)
-        ),  # the flagship's, which docs/recipes.md measures
+        # the flagship's grid, which docs/recipes.md measures
+        sampling=SamplingSection(grid=KarrasGrid(sigma_min=0.05)),
     )
