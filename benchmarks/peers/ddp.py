@@ -55,7 +55,7 @@ DOCUMENTED = Settings()
 """The README's example."""
 
 TUNED = Settings(
-    dim=32, dim_mults=(1, 2, 4), side=28, batch=128, accumulate=1, rate=1e-3, ema_every=1, decay=True, dtype=None
+    dim=32, dim_mults=(1, 2, 4), side=28, batch=32, accumulate=1, rate=5e-4, ema_every=1, decay=True, dtype=None
 )  # fmt: skip
 """Small and quick, found for this data: what someone who knows the library might choose."""
 
@@ -81,6 +81,7 @@ class DenoisingDiffusion:
             network, image_size=settings.side, timesteps=TIMESTEPS, sampling_timesteps=SAMPLING_TIMESTEPS
         )
         self._settings, self._limit = settings, limit
+        self._sampling_steps: int | None = None
         self._margin = (settings.side - pictures.shape[1]) // 2
         self._batch = Pictures(pictures, settings.batch, settings.side, seed)
         self._optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate, betas=(0.9, 0.99))
@@ -106,7 +107,10 @@ class DenoisingDiffusion:
         """As ``Contestant``: the library's DDIM on the averaged weights, in 250 steps or as many as time allows."""
         torch.manual_seed(seed)
         diffusion = self._ema.ema_model.eval()
-        steps = affordable(SAMPLING_TIMESTEPS, lambda: self._one_step(diffusion), count, self._limit)
+        steps = self._sampling_steps or affordable(
+            SAMPLING_TIMESTEPS, lambda: self._one_step(diffusion), count, self._limit
+        )
+        self._sampling_steps = steps  # every checkpoint is drawn alike
         made = torch.cat(
             [
                 self._draw(diffusion, steps, min(SAMPLE_BATCH, count - k))

@@ -66,6 +66,7 @@ class Unconditional:
         torch.manual_seed(seed)
         self._network, self._scheduler = network(settings), DDPMScheduler(num_train_timesteps=TIMESTEPS)
         self._settings, self._limit, self._step = settings, limit, 0
+        self._sampling_steps: int | None = None
         self._margin = (settings.side - pictures.shape[1]) // 2
         self._batch = Pictures(pictures, settings.batch, settings.side, seed)
         self._optimiser = torch.optim.AdamW(
@@ -102,7 +103,8 @@ class Unconditional:
         self._ema.store(self._network.parameters())
         self._ema.copy_to(self._network.parameters())
         self._network.eval()
-        steps = affordable(TIMESTEPS, self._one_step, count, self._limit)
+        steps = self._sampling_steps or affordable(TIMESTEPS, self._one_step, count, self._limit)
+        self._sampling_steps = steps  # every checkpoint is drawn alike
         made = [
             self._draw(steps, min(SAMPLE_BATCH, count - start), generator)
             for start in range(0, count, SAMPLE_BATCH)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.small import class_recipe
 
 from ornstein.data import pixels
 from ornstein.data.manifest import HELD_OUT, TRAIN, Row
@@ -26,6 +27,8 @@ from ornstein.guide.classifier_free import ClassifierFree, Guided
 from ornstein.model import Model
 from ornstein.process.gaussian import DiscreteBeta
 from ornstein.process.noise import row_noise
+from ornstein.recipes.fashion import fashion
+from ornstein.recipes.recipe import ClassesCondition
 from ornstein.sample.loop import sample
 from ornstein.sample.registry import METHODS
 
@@ -277,6 +280,8 @@ def takes_part(contestant: Any) -> None:
     for share in (0.0, 0.5):
         contestant.step(share)
     pictures, sampler = contestant.sample(3, seed=0)
+    contestant._limit = math.inf  # time enough for more steps, but checkpoints are to be drawn alike
+    assert contestant.sample(1, seed=0)[1] == sampler
     assert pictures.shape == (3, 28, 28, 1)
     assert pictures.dtype == np.uint8
     assert sampler == "DDIM, 10 steps"
@@ -330,3 +335,37 @@ def test_the_floor_is_the_distance_of_unseen_pictures(peers: Any, pack: Pack, tm
         judge.distance(blank(29))
     with pytest.raises(UsageError, match="at least 5"):
         peers("judge").Judge(pack, Corner(), 4, tmp_path / "features")
+
+
+def test_ours_warms_decays_and_changes_stage_by_the_clock(
+    peers: Any, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, full = peers("ours"), fashion()
+    training = full.training.model_copy(
+        update={
+            "samples": ours.ENDLESS, "compile": False, "prompts": (),
+            "stages": tuple(stage.model_copy(update={"batch": 4}) for stage in full.training.stages),
+        }
+    )  # fmt: skip
+    small = class_recipe().model_copy(
+        update={
+            "training": training, "optimiser": full.optimiser.model_copy(update={"warmup": 8}),
+            "condition": ClassesCondition(names=("noise",)),
+        }
+    )  # fmt: skip
+    monkeypatch.setattr(ours, "recipe_of", lambda unconditional: small)
+    contestant = ours.Ornstein(pack, tmp_path / "run", unconditional=False)
+    trainer, steps, reports = contestant._trainer, 40, []
+    contestant._steps = (reports.append(report) for report in contestant._steps)
+    for k in range(steps):
+        contestant.step(k / steps)
+        assert trainer.optimiser.samples == trainer.recipe.training.samples
+    rates = [report.rate for report in reports]
+    assert rates[:2] == [pytest.approx(1 / 8), pytest.approx(5 / 8)]
+    falls = round(steps * (1 - small.optimiser.decay))
+    assert rates[3 : falls + 1] == [1.0] * (falls - 2)
+    assert rates[falls + 1 :] == [
+        pytest.approx((steps - k) / (steps - falls)) for k in range(falls + 1, steps)
+    ]
+    late = [report.stage.times is not None for report in reports]
+    assert late == [k >= steps * 3 / 5 for k in range(steps)]
