@@ -77,15 +77,24 @@ def test_the_cheapest_setting_close_to_the_best_is_recommended() -> None:
     assert all(chart.startswith("<svg") for chart in sweep_plots(Sweep(guided, methods, 9, chosen)))
 
 
+def test_distances_below_zero_are_compared_like_others() -> None:
+    """KID has no bias, so that of a good model may come out negative."""
+    methods = (point(-1.2, steps=5), point(-1.04, steps=10), point(-1.0, steps=20), point(-1.0, steps=40))
+    assert [p.settings.steps for p in settled(methods)] == [10, 20, 40]
+    assert recommended(methods[:1], methods, None, methods[0].settings).steps == 10
+
+
 def test_errors_that_pass_for_texture_are_not_recommended() -> None:
     """Five steps of Heun were nearer to real than forty, and full of blotches."""
     methods = (
         point(0.4, steps=5),
+        point(0.94, steps=8),
+        point(0.96, steps=10),
         point(1.1, steps=20),
         point(1.0, steps=40),
     )
-    assert [p.settings.steps for p in settled(methods)] == [20, 40]
-    assert recommended(methods[:1], methods, None, methods[0].settings).steps == 40
+    assert [p.settings.steps for p in settled(methods)] == [10, 20, 40]
+    assert recommended(methods[:1], methods, None, methods[0].settings).steps == 10
 
 
 def test_guidance_is_as_aligned_as_real_pictures_where_its_distance_allows() -> None:

@@ -16,7 +16,7 @@ from ornstein.sample.registry import METHODS
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.5, 6.0)
 EVALUATIONS = (6, 10, 20, 40)  # steps times evaluations a step, so that methods compare at equal cost
-SLACK = 1.05  # a cheaper setting within this factor of the best distance is preferred
+SLACK = 0.05  # share of the best distance by which a cheaper setting may be farther
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def recommended(
     scale = aligned[0] if aligned else most
     sound = settled(methods)
     least = min(point.distance.value for point in sound)
-    close = [point for point in sound if point.distance.value <= least * SLACK]
+    close = [point for point in sound if _no_farther(point.distance.value, least)]
     cheap = min(close, key=lambda point: (point.evaluations, point.distance.value))
     return replace(
         base, guidance=scale.settings.guidance, sampler=cheap.settings.sampler, steps=cheap.settings.steps
@@ -114,7 +114,14 @@ def settled(methods: Sequence[Point]) -> list[Point]:
     finest: dict[str, Point] = {}
     for point in sorted(methods, key=lambda point: point.evaluations):
         finest[point.settings.sampler] = point
-    return [p for p in methods if p.distance.value * SLACK >= finest[p.settings.sampler].distance.value]
+    return [
+        p for p in methods if _no_farther(finest[p.settings.sampler].distance.value, p.distance.value)
+    ]
+
+
+def _no_farther(distance: float, other: float) -> bool:
+    """Whether a distance is at most 5% larger than another; both may be below 0, as KID has no bias."""
+    return distance - other <= SLACK * abs(other)
 
 
 def measure(evaluator: Evaluator, plan: Plan, settings: Settings, network: FeatureNetwork) -> Point:
