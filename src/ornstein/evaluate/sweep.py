@@ -114,9 +114,7 @@ def settled(methods: Sequence[Point]) -> list[Point]:
     finest: dict[str, Point] = {}
     for point in sorted(methods, key=lambda point: point.evaluations):
         finest[point.settings.sampler] = point
-    return [
-        p for p in methods if _no_farther(finest[p.settings.sampler].distance.value, p.distance.value)
-    ]
+    return [p for p in methods if _no_farther(finest[p.settings.sampler].distance.value, p.distance.value)]
 
 
 def _no_farther(distance: float, other: float) -> bool:
