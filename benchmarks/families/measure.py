@@ -131,8 +131,10 @@ class Judge:
 def _compare(held: _Reference, seen: Tensor) -> dict[str, float]:
     near = manifold(held.learned, seen)
     return {
-        "fdr": _fdr(held, seen), "precision": float(near.precision.mean()), "recall": float(near.recall.mean()),
-    }  # fmt: skip
+        "fdr": _fdr(held, seen),
+        "precision": float(near.precision.double().mean()),
+        "recall": float(near.recall.double().mean()),
+    }
 
 
 def _fdr(held: _Reference, seen: Tensor) -> float:

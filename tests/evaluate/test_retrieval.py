@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ornstein.evaluate.retrieval import Gallery, Search, chance, places, wilson
+from ornstein.evaluate.retrieval import Gallery, Search, chance, places
 
 STYLES, CONCEPTS = 3, 7
 
@@ -82,18 +82,6 @@ def test_chance_is_the_share_of_all_draws(right: int, among: int, k: int) -> Non
     assert both == pytest.approx((expected + 1) / 2)
 
 
-@pytest.mark.parametrize(("hits", "count"), [(0, 10), (3, 10), (45, 300), (300, 300)])
-def test_interval_holds_the_shares_that_could_have_given_the_hits(hits: int, count: int) -> None:
-    """Its ends are the shares p at which the hits lie 1.96 standard deviations of p off."""
-    low, high = wilson(hits, count)
-    assert 0 <= low <= hits / count <= high <= 1
-    for end in (low, high):
-        if 0 < end < 1:
-            off = abs(hits / count - end) / math.sqrt(end * (1 - end) / count)
-            assert off == pytest.approx(1.96, abs=1e-3)
-
-
 def test_nothing_asked_says_nothing() -> None:
-    assert wilson(0, 0) == (0.0, 1.0)
     empty = Search(*(np.zeros(0, np.int64) for _ in range(3)))
     assert empty.recall(5).count == 0

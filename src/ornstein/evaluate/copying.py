@@ -78,13 +78,13 @@ def copying(generated: Tensor, held_out: Tensor, training: Tensor) -> Copying:
     own = _nearest_other(training, torch.cat([made.nearest, held.nearest]))
     authentic = torch.cat([made.distance, held.distance]) > own
     return Copying(
-        flagged=of_mean((made.ratio < threshold).double()),
-        expected=of_mean((held.ratio < threshold).double()),
+        flagged=of_mean(made.ratio < threshold),
+        expected=of_mean(held.ratio < threshold),
         threshold=threshold,
         distance=of_mean(made.distance),
         distance_held_out=of_mean(held.distance),
-        authentic=of_mean(authentic[: len(generated)].double()),
-        authentic_held_out=of_mean(authentic[len(generated) :].double()),
+        authentic=of_mean(authentic[: len(generated)]),
+        authentic_held_out=of_mean(authentic[len(generated) :]),
         suspects=made.ratio.argsort(stable=True),
         nearest=made.nearest,
     )

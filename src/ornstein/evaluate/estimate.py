@@ -1,8 +1,8 @@
-"""A measured figure and how far to trust it: values with 95% intervals, from resampling.
+"""A measured figure and how far to trust it: values with 95% intervals.
 
-Means of independent values are resampled with replacement (the bootstrap). Statistics of a whole set, such as a
-distance between distributions, are recomputed on subsets drawn without replacement: repeats would count as likeness in
-every method that compares a set with itself.
+Means of independent values are resampled with replacement (the bootstrap); shares have Wilson's interval. Statistics
+of a whole set, such as a distance between distributions, are recomputed on subsets drawn without replacement: repeats
+would count as likeness in every method that compares a set with itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 ROUNDS = 1000  # of the bootstrap of a mean
 SUBSETS = 40  # on which a statistic of a set is computed again
 TAILS = (0.025, 0.975)
+NORMAL_95 = 1.959964  # standard deviations that hold 95% of a normal distribution
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,31 @@ class Estimate:
 def of_mean(values: Tensor | np.ndarray, seed: int = 0) -> Estimate:
     """The mean of independent values (N,) by the percentile bootstrap (Efron 1979).
 
+    Of yes and no (bool) it is a share and has Wilson's interval: the bootstrap of 0 in 2,000 would end at 0.
+
     Raises:
         ValueError: no values.
     """
-    held = np.asarray(values, np.float64)
-    if held.size == 0:
+    given = np.asarray(values)
+    if given.size == 0:
         raise ValueError("the mean of nothing")
+    if given.dtype == np.bool_:
+        return Estimate(float(given.mean()), *wilson(int(given.sum()), given.size), given.size)
+    held = given.astype(np.float64)
     random = np.random.default_rng(seed)
     means = [held[random.integers(0, held.size, held.size)].mean() for _ in range(ROUNDS)]
     low, high = np.quantile(means, TAILS)
     return Estimate(float(held.mean()), float(low), float(high), held.size)
+
+
+def wilson(hits: int, count: int, deviations: float = NORMAL_95) -> tuple[float, float]:
+    """The Wilson interval of a share: honest near 0 and 1 and for few trials, unlike the normal one."""
+    if count == 0:
+        return 0.0, 1.0
+    rate, square = hits / count, deviations**2
+    middle = (rate + square / (2 * count)) / (1 + square / count)
+    half = deviations / (1 + square / count) * math.sqrt(rate * (1 - rate) / count + square / (4 * count**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def of_statistic(

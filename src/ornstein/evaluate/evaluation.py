@@ -153,7 +153,7 @@ class Evaluator:
         if self.scorer is not None:
             return of_mean((self.scorer.see(pictures) * self.scorer.read(prompts)).sum(1).double())
         if self.classifier is not None:
-            return of_mean(self.classifier.right(pictures, prompts).astype(np.float64))
+            return of_mean(self.classifier.right(pictures, prompts))
         return None
 
     def run(self, plan: Plan) -> Evaluation:
@@ -233,9 +233,7 @@ class Evaluator:
         """How often the class is right, and what the pictures are worth as training data."""
         judge, real = self.classifier, self.real
         assert judge is not None
-        made, shown = (
-            judge.right(x, found.prompts).astype(np.float64) for x in (found.generated, found.unseen)
-        )
+        made, shown = (judge.right(x, found.prompts) for x in (found.generated, found.unseen))
         title = "the classifier sees the class that was asked for"
         yield Figure("class", "", title, of_mean(made), of_mean(shown), "higher")
         asked, chosen = codes(found.prompts, judge.names), real.some_learned(len(rows), found.plan.seed)

@@ -23,7 +23,7 @@ class Manifold:
     """Values of each picture, whose means are the figures.
 
     Attributes:
-        precision: (generated,) 0 or 1. recall: (real,) 0 or 1. density: (generated,) from 0. coverage: (real,) 0 or 1.
+        precision: (generated,) bool. recall: (real,) bool. density: (generated,) from 0. coverage: (real,) bool.
     """
 
     precision: Tensor
@@ -43,10 +43,10 @@ def manifold(real: Float[Tensor, "reals width"], generated: Float[Tensor, "fakes
     apart = torch.cdist(real, generated)
     ball_real, ball_count = radii(real, NEAREST_BALL), radii(real, NEAREST_COUNT)
     return Manifold(
-        precision=(apart <= ball_real[:, None]).any(0).double(),
-        recall=(apart <= radii(generated, NEAREST_BALL)).any(1).double(),
+        precision=(apart <= ball_real[:, None]).any(0),
+        recall=(apart <= radii(generated, NEAREST_BALL)).any(1),
         density=(apart <= ball_count[:, None]).sum(0).double() / NEAREST_COUNT,
-        coverage=(apart.amin(1) <= ball_count).double(),
+        coverage=apart.amin(1) <= ball_count,
     )
 
 

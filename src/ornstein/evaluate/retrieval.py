@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-NORMAL_95 = 1.959964  # standard deviations that hold 95% of a normal distribution
+from ornstein.evaluate.estimate import wilson
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,3 @@ def chance(right: np.ndarray, among: np.ndarray, k: int) -> float:
     pairs = zip(right.tolist(), among.tolist(), strict=True)
     misses = [math.comb(n - m, min(k, n)) / math.comb(n, min(k, n)) for m, n in pairs]
     return 1.0 - float(np.mean(misses)) if misses else 0.0
-
-
-def wilson(hits: int, count: int, deviations: float = NORMAL_95) -> tuple[float, float]:
-    """The Wilson interval of a share: honest near 0 and 1 and for few trials, unlike the normal one."""
-    if count == 0:
-        return 0.0, 1.0
-    rate, square = hits / count, deviations**2
-    middle = (rate + square / (2 * count)) / (1 + square / count)
-    half = deviations / (1 + square / count) * math.sqrt(rate * (1 - rate) / count + square / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -39,7 +39,7 @@ def utility(
         progress(f"training on {what}")
         network = train_classifier(lambda chosen: pictures[chosen], labels, config, enough(len(real[1])))
         found = Classifier(network, config, "", {}).classify(unseen[0]).numpy()
-        return of_mean((found == unseen[1]).astype(np.float64))
+        return of_mean(found == unseen[1])
 
     on_real = accuracy(*real, "real pictures")
     made = accuracy(*generated, "generated pictures")
