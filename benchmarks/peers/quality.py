@@ -1,6 +1,6 @@
 """Seconds to equal quality: one trained network, sampled by diffusers' schedulers and by Ornstein.
 
-    python benchmarks/peers/quality.py --model fashion [--count 2000] [--schedulers ddim dpmpp ddpm] [--out FOLDER]
+    python benchmarks/peers/quality.py --model fashion [--count 2000] [--schedulers ddim dpmpp …] [--out FOLDER]
 
 Every schedule draws pictures of the same classes with the same seeds in several numbers of steps. FDr is the Fréchet
 distance to training pictures over that of unseen real ones, in the classifier's features. Three questions in seconds a
@@ -34,8 +34,12 @@ from ornstein.model import BATCHES, Model
 from ornstein.recipes.recipe import ClassesCondition
 
 NEAR = 1.05  # of the best FDr counts as equal
-STEPS = {"ddim": (5, 10, 20, 50, 100), "dpmpp": (5, 8, 10, 15, 20, 25, 30, 50), "ddpm": (1000,)}
-DEFAULTS = {"ddim": 50, "dpmpp": 25, "ddpm": 1000}  # of the pipelines, and of DiTPipeline's example
+STEPS = {
+    "ddim": (5, 10, 20, 50, 100), "dpmpp": (5, 8, 10, 15, 20, 25, 30, 50),
+    "dpmpp-karras": (5, 8, 10, 15, 20, 25, 30), "ddpm": (1000,),
+}  # fmt: skip
+DEFAULTS = {"ddim": 50, "dpmpp": 25, "dpmpp-karras": 25, "ddpm": 1000}
+"""Steps of the pipelines by default, and of DiTPipeline's example."""
 OWN_STEPS = (5, 8, 10, 15, 20, 30, 50)
 OURS = "ornstein"
 

@@ -153,8 +153,9 @@ def test_schedulers_run_the_model_as_the_own_sampler_would(peers: Any) -> None:
     with torch.no_grad():  # a new network's head is zero; give it something to say
         model.network.backbone.head.weight.normal_(std=0.05, generator=torch.Generator().manual_seed(0))
     model.dtype = torch.float32
-    schedule = schedules.scheduler("ddim", model, clip_sample=False)
-    assert schedule.config.clip_sample_range == pytest.approx(1 / model.recipe.codec.deviation)
+    clipped = schedules.scheduler("ddpm", model).config.clip_sample_range
+    assert clipped == pytest.approx(1 / model.recipe.codec.deviation)
+    schedule = schedules.scheduler("ddim", model)
     theirs = schedules.drawn(model, schedule, 10, ["bag", "coat"], [0, 1])
     path = DiscreteBeta()
     grid = torch.cat([(schedule.timesteps.double() + 1) / path.steps, torch.zeros(1, dtype=torch.float64)])
