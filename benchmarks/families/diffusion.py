@@ -15,7 +15,7 @@ from ornstein.sample.registry import find_method
 from ornstein.train.loop import stage_at
 from ornstein.train.objective import denoising_loss
 
-from .family import RATES, Descent, Family, Settings, normal
+from .family import PLAIN, Descent, Family, Settings, normal
 from .networks import autocast, new_network, null_condition, picture_shape
 
 
@@ -24,11 +24,11 @@ class Diffusion(Family):
 
     name = "diffusion"
     chosen = Settings(rate=1e-3)
-    candidates = tuple(Settings(rate) for rate in RATES)
+    candidates = PLAIN
 
     def build(self) -> None:
         self.generator = new_network(self.recipe)
-        self.descent = Descent(self.generator, rate=self.settings.rate)
+        self.descent = Descent(self.generator, settings=self.settings)
         process = self.recipe.process
         self.denoiser = NetworkDenoiser(autocast(self.generator), process.path, process.target)
 

@@ -13,18 +13,30 @@ import torch
 from torch import Tensor, nn
 
 from ornstein.recipes.recipe import Recipe
+from ornstein.train.optim import is_hidden_matrix
 
 WARM_UP, DECAY = 0.05, 0.5  # shares of a run over which the rate rises from zero, and falls to zero again
-RATES = (1e-3, 2e-3)  # highest rates that ``--tune`` tries
+RATES = (3e-4, 6e-4, 1e-3, 2e-3)  # highest rates that ``--tune`` tries
+MUON = 2  # times the rate is what Muon learns at, as in the recipes
 CLIP = 1.0  # largest norm of a gradient
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is tuned: Adam's highest learning rate and, for the GAN alone, the weight of its penalties."""
+    """What is tuned.
+
+    Attributes:
+        rate: Adam's highest learning rate. muon: whether Muon learns the hidden matrices, as in Ornstein's recipes.
+        gamma: weight of the penalties of a GAN, which alone has any.
+    """
 
     rate: float
+    muon: bool = False
     gamma: float | None = None
+
+
+PLAIN = tuple(Settings(rate, muon) for muon in (False, True) for rate in RATES)
+"""What ``--tune`` tries of a family with nothing else to choose."""
 
 
 class DivergedError(Exception):
@@ -86,18 +98,31 @@ class Family(ABC):
 
 
 class Descent:
-    """Adam on some modules, at the rate and with the clipping that all families share.
+    """Adam, or Muon and Adam, on some modules, with the schedule and the clipping that all families share.
 
     Args:
         modules: what is trained.
-        rate: the highest learning rate.
+        settings: the highest rate, and whether Muon takes part.
         betas: of Adam.
     """
 
-    def __init__(self, *modules: nn.Module, rate: float, betas: tuple[float, float] = (0.9, 0.98)) -> None:
-        self.rate = rate
-        self.parameters = [parameter for module in modules for parameter in module.parameters()]
-        self.optimiser = torch.optim.Adam(self.parameters, lr=rate, betas=betas, fused=True)
+    def __init__(
+        self, *modules: nn.Module, settings: Settings, betas: tuple[float, float] = (0.9, 0.98)
+    ) -> None:
+        named = [item for module in modules for item in module.named_parameters()]
+        self.parameters = [parameter for _, parameter in named]
+        hidden = [p for name, p in named if settings.muon and is_hidden_matrix(name, p)]
+        taken = {id(p) for p in hidden}
+        rest = [p for p in self.parameters if id(p) not in taken]
+        rate = settings.rate
+        self.optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(rest, lr=rate, betas=betas, fused=True)
+        ]
+        if hidden:
+            self.optimisers.append(
+                torch.optim.Muon(hidden, lr=MUON * rate, weight_decay=0, adjust_lr_fn="match_rms_adamw")
+            )
+        self.rates = [optimiser.param_groups[0]["lr"] for optimiser in self.optimisers]
 
     def __call__(self, loss: Tensor, done: float) -> float:
         """Step down the loss and return it; only the gradients of these modules are computed.
@@ -113,9 +138,9 @@ class Descent:
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(float(norm))):
             raise DivergedError(f"loss {value:g}, gradient of norm {float(norm):g}")
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * share_of_rate(done)
-        self.optimiser.step()
+        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
+            optimiser.param_groups[0]["lr"] = rate * share_of_rate(done)
+            optimiser.step()
         return value
 
 

@@ -9,6 +9,7 @@ real pictures (R1, Mescheder et al. 2018, arXiv 1801.04406) and on generated one
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +19,14 @@ from torch.nn import functional as F
 
 from ornstein.process.noise import row_noise
 
-from .family import RATES, Descent, Family, Settings, normal
+from .family import PLAIN, Descent, Family, Settings, normal
 from .networks import ask_once, new_network, open_gates, picture_shape
 
 BETAS = (0.0, 0.99)  # of Adam: the two networks chase each other, and momentum makes them circle
-GAMMAS = (1.0, 10.0, 100.0)  # that ``--tune`` tries
+GAMMA, OTHERS = (
+    10.0,
+    (1.0, 100.0),
+)  # weights of the penalties that ``--tune`` tries, the others at one rate only
 GATE = 0.5
 
 
@@ -31,15 +35,18 @@ class Gan(Family):
 
     name = "GAN"
     batch = 32  # a picture costs six times what it costs the diffusion model: half the batch, twice the steps
-    chosen = Settings(rate=1e-3, gamma=10.0)
-    candidates = tuple(Settings(rate, gamma) for rate in RATES for gamma in GAMMAS)
+    chosen = Settings(rate=1e-3, gamma=GAMMA)
+    candidates = (
+        *(replace(plain, gamma=GAMMA) for plain in PLAIN),
+        *(Settings(rate=1e-3, gamma=gamma) for gamma in OTHERS),
+    )
 
     def build(self) -> None:
         self.generator, self.helper = new_network(self.recipe), new_network(self.recipe)
         for network in (self.generator, self.helper):
             open_gates(network, GATE)
-        self.generating = Descent(self.generator, rate=self.settings.rate, betas=BETAS)
-        self.discriminating = Descent(self.helper, rate=self.settings.rate, betas=BETAS)
+        self.generating = Descent(self.generator, settings=self.settings, betas=BETAS)
+        self.discriminating = Descent(self.helper, settings=self.settings, betas=BETAS)
 
     def step(self, x: Tensor, random: np.random.Generator, done: float) -> dict[str, float]:
         assert self.settings.gamma is not None

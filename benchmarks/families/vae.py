@@ -22,7 +22,7 @@ from ornstein.net.tokens import patchify, unpatchify
 from ornstein.process.noise import row_noise
 from ornstein.recipes.recipe import Recipe
 
-from .family import RATES, Descent, Family, Settings, normal
+from .family import PLAIN, Descent, Family, Settings, normal
 from .networks import ask_once, new_network, picture_shape
 
 LATENTS = 64  # numbers that a picture is put into
@@ -64,11 +64,11 @@ class Vae(Family):
 
     name = "VAE"
     chosen = Settings(rate=1e-3)
-    candidates = tuple(Settings(rate) for rate in RATES)
+    candidates = PLAIN
 
     def build(self) -> None:
         self.generator, self.helper = Decoder(self.recipe), Encoder(self.recipe)
-        self.descent = Descent(self.generator, self.helper, rate=self.settings.rate)
+        self.descent = Descent(self.generator, self.helper, settings=self.settings)
 
     def step(self, x: Tensor, random: np.random.Generator, done: float) -> dict[str, float]:
         assert self.helper is not None

@@ -196,10 +196,26 @@ def test_what_is_not_finite_changes_nothing(recipe: Recipe) -> None:
     assert all(torch.equal(value, before[name]) for name, value in family.generator.state_dict().items())
 
 
+def test_muon_learns_hidden_matrices_and_adam_the_rest(recipe: Recipe) -> None:
+    network = Diffusion(recipe, Settings(1e-3, muon=True), 0)
+    adam, muon = network.descent.optimisers
+    assert isinstance(muon, torch.optim.Muon)
+    hidden = {id(p) for p in muon.param_groups[0]["params"]}
+    names = {name for name, p in network.generator.named_parameters() if id(p) in hidden}
+    assert names and all(".blocks." in name for name in names)
+    assert len(hidden) + len(adam.param_groups[0]["params"]) == len(list(network.generator.parameters()))
+    before = {name: p.clone() for name, p in network.generator.named_parameters()}
+    for k in range(3):  # the first steps open the gates
+        network.step(some(4, SIDE, SIDE, 1, seed=k).float(), np.random.default_rng(k), 0.2)
+    moved = {name for name, p in network.generator.named_parameters() if not torch.equal(p, before[name])}
+    assert names <= moved
+    assert moved - names
+
+
 def test_descent_minimises_only_what_it_was_given() -> None:
     mine, other, x = torch.nn.Linear(3, 1), torch.nn.Linear(1, 1), some(64, 3).float()
     torch.nn.init.constant_(other.weight, 0.7)
-    descent = Descent(mine, rate=0.05)
+    descent = Descent(mine, settings=Settings(rate=0.05))
     losses = [descent(other(mine(x)).sub(2).square().mean(), 0.2) for _ in range(300)]
     assert losses[-1] < 0.01 * losses[0]
     assert other.weight.item() == pytest.approx(0.7)
@@ -259,7 +275,7 @@ def test_all_three_from_end_to_end(
 
 def test_the_same_seed_is_the_same_run(pack: Pack, recipe: Recipe) -> None:
     def pictures(seed: int) -> Tensor:
-        return train(gan.Gan, recipe, Settings(1e-3, 1.0), seed, pack, 1.0).family.draw([5, 6])
+        return train(gan.Gan, recipe, Settings(1e-3, gamma=1.0), seed, pack, 1.0).family.draw([5, 6])
 
     assert torch.equal(pictures(1), pictures(1))
     assert not torch.equal(pictures(1), pictures(2))

@@ -25,7 +25,7 @@ class Optimiser:
     def __init__(self, module: nn.Module, config: OptimiserSection, samples: int) -> None:
         self.config, self.samples = config, samples
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in module.named_parameters()}
-        matrices = [p for name, p in module.named_parameters() if config.muon and _is_hidden_matrix(name, p)]
+        matrices = [p for name, p in module.named_parameters() if config.muon and is_hidden_matrix(name, p)]
         chosen = {id(p) for p in matrices}
         rest = [p for p in module.parameters() if id(p) not in chosen]
         self.parts: dict[str, torch.optim.Optimizer] = {
@@ -68,5 +68,6 @@ class Optimiser:
             held[quantity] = value.clone()
 
 
-def _is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
+def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
+    """Whether a weight, by its name in the module, is one that Muon takes."""
     return parameter.ndim == 2 and ".blocks." in name and name.endswith(".weight")
