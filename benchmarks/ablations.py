@@ -43,11 +43,11 @@ BASE = (
 
 @dataclass(frozen=True)
 class Variation:
-    """One change: settings of the recipe, which running average is taken, and the variation whose weights it uses."""
+    """One change: settings of the recipe, whether weights are averaged, and the variation whose weights it uses."""
 
     name: str
     settings: tuple[str, ...] = ()
-    average: int = 0
+    averaged: bool = True
     weights_of: str | None = None
 
 
@@ -60,7 +60,7 @@ VARIATIONS = (
     Variation("captions: plain form only", ("data.captions=[1.0]",)),
     Variation("times: mean 1.2", ("objective.times.mean=1.2",)),
     Variation("patch 4, fewer samples", ("network.patch=4",)),
-    Variation("averaged over four times as long", average=1, weights_of="base"),
+    Variation("weights not averaged", averaged=False, weights_of="base"),
     Variation("guidance at all times", ("sampling.interval=[0,1]",), weights_of="base"),
     Variation("guidance in the middle only", ("sampling.interval=[0.3,0.8]",), weights_of="base"),
 )
@@ -100,10 +100,7 @@ def bundle_of(variation: Variation, recipe: Recipe, pack: Pack, out: Path, capti
         finish(Trainer(resolved, pack, run), run)
         return bundle
     trained = Model.load(run / "bundle")
-    if variation.average:
-        weights = Trainer(trained.recipe, pack, run).averaged_model(variation.average).network
-    else:
-        weights = trained.network
+    weights = trained.network if variation.averaged else Trainer(trained.recipe, pack, run).model.network
     model = Model(
         trained.recipe.model_copy(update={"sampling": recipe.sampling}),
         weights,

@@ -32,7 +32,7 @@ from .runs import EVALUATIONS, FAMILIES, Plan, run, samples_of
 BUDGET = 4e13  # about three minutes of the diffusion model on two cores
 SAMPLES = 2000
 TUNED = 1 / 3  # of the budget is what a candidate gets
-PATIENT = 4  # times the budget for one more run of the GAN, whose steps are dear: would patience help it?
+PATIENT = 2  # times the budget for one more run of the GAN, whose steps are dear: would patience help it?
 
 
 class Bench:

@@ -16,7 +16,7 @@ from ornstein.recipes.recipe import Recipe
 from ornstein.train.optim import is_hidden_matrix
 
 WARM_UP, DECAY = 0.05, 0.5  # shares of a run over which the rate rises from zero, and falls to zero again
-RATES = (3e-4, 6e-4, 1e-3, 2e-3)  # highest rates that ``--tune`` tries
+RATES = (1.5e-4, 3e-4, 6e-4, 1e-3)  # highest rates that ``--tune`` tries
 MUON = 2  # times the rate is what Muon learns at, as in the recipes
 CLIP = 1.0  # largest norm of a gradient
 

@@ -63,7 +63,7 @@ class Vae(Family):
     """Learns to put pictures into few Gaussian numbers and back; draws the means of pictures of random numbers."""
 
     name = "VAE"
-    chosen = Settings(rate=1e-3)
+    chosen = Settings(rate=6e-4)
     candidates = PLAIN
 
     def build(self) -> None:
