@@ -24,7 +24,6 @@ from ornstein.evaluate.features import find_network
 from ornstein.recipes.recipe import Recipe
 
 from . import figure, report
-from .gan import Gan
 from .measure import Judge
 from .networks import recipe_of
 from .runs import EVALUATIONS, FAMILIES, Plan, run, samples_of
@@ -32,7 +31,6 @@ from .runs import EVALUATIONS, FAMILIES, Plan, run, samples_of
 BUDGET = 4e13  # about three minutes of the diffusion model on two cores
 SAMPLES = 2000
 TUNED = 1 / 3  # of the budget is what a candidate gets
-PATIENT = 2  # times the budget for one more run of the GAN, whose steps are dear: would patience help it?
 
 
 class Bench:
@@ -46,13 +44,12 @@ class Bench:
         self.pack, self.recipe, self.judge, self.out, self.budget = pack, recipe, judge, out, budget
 
     def compare(self, seeds: int) -> tuple[dict[str, Any], str]:
-        """Run every family with every seed, and the GAN for longer; write and return results and table."""
+        """Run every family with every seed; write and return results and table."""
         results = [
             self._run(Plan(kind, kind.chosen, seed, self.budget, EVALUATIONS), f"{kind.name}-{seed}")
             for seed in range(seeds)
             for kind in FAMILIES
         ]
-        results.append(self._run(Plan(Gan, Gan.chosen, 0, PATIENT * self.budget), f"{Gan.name}-longer"))
         found = report.summary(results, self.judge(self.judge.unseen))
         text = report.table(found, results)
         pictures = {kind.name: samples_of(self.out / f"{kind.name}-0") for kind in FAMILIES}

@@ -27,12 +27,13 @@ class Settings:
 
     Attributes:
         rate: Adam's highest learning rate. muon: whether Muon learns the hidden matrices, as in Ornstein's recipes.
-        gamma: weight of the penalties of a GAN, which alone has any.
+        gamma: weight of the penalties of a GAN, which alone has any. latents: numbers that a VAE puts a picture into.
     """
 
     rate: float
     muon: bool = False
     gamma: float | None = None
+    latents: int | None = None
 
 
 PLAIN = tuple(Settings(rate, muon) for muon in (False, True) for rate in RATES)

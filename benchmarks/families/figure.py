@@ -13,7 +13,6 @@ from ornstein.evaluate.report import pyplot
 from ornstein.output import grid
 
 from .diffusion import Diffusion
-from .report import name_of
 
 ROWS, COLUMNS = 5, 5  # of each family's pictures, the first of its first run
 COLOURS = ("#1f5fbf", "#b5791e", "#3a8f4d")
@@ -60,9 +59,8 @@ def _spectra(
     real = np.array(found["real"]["spectrum"])
     frequencies = np.arange(1, len(real) + 1)
     axes.axhline(1, color=GREY, linewidth=1, label="real")
-    budget = results[0]["plan"]["budget"]
     for name, colour in colours.items():
-        mine = [result for result in results if name_of(result["plan"], budget) == name]
+        mine = [result for result in results if result["plan"]["family"] == name]
         for k, result in enumerate(mine):
             ratio = np.maximum(np.array(result["spectrum"]) / real, 1e-4)
             axes.plot(frequencies, ratio, color=colour, linewidth=1.2, label=name if k == 0 else None)

@@ -19,12 +19,12 @@ COST = {
 }  # fmt: skip
 NOTE = """\
 Means over {seeds}, lowest to highest in parentheses; {samples:,} pictures a run, drawn by the running average of the
-weights. Each run trained for as many steps as {budget:.3g} FLOPs pay, or as a multiple of them where its line says
-so. FDr is the Fréchet distance to training pictures by that of unseen real pictures, the mean over {networks};
-precision and recall are means over the same. Least class: share of the rarest class by its real share. Class
-distance: share of pictures that would have to change class. Sharpness: mean log ratio of power to that of real
-pictures over the upper half of the frequencies. The VAE draws its decoder's means, without the noise of its variance.
-Samples/s: 64 at a time, not compiled; the diffusion model's in {evaluations} evaluations, the others' in one.
+weights. Each run trained for as many steps as {budget:.3g} FLOPs pay. FDr is the Fréchet distance to training pictures
+by that of unseen real pictures, the mean over {networks}; precision and recall are means over the same. Least class:
+share of the rarest class by its real share. Class distance: share of pictures that would have to change class.
+Sharpness: mean log ratio of power to that of real pictures over the upper half of the frequencies. The VAE draws its
+decoder's means, without the noise of its variance. Samples/s: 64 at a time, not compiled; the diffusion model's in
+{evaluations} evaluations, the others' in one.
 """
 
 
@@ -32,23 +32,17 @@ def summary(results: Sequence[dict[str, Any]], real: dict[str, Any]) -> dict[str
     """Everything in the table.
 
     Args:
-        results: of all runs, as ``runs.run`` returns them, the first of them with the budget of the comparison.
+        results: of all runs, as ``runs.run`` returns them.
         real: figures of unseen real pictures.
     """
     families: dict[str, list[dict[str, Any]]] = {}
     for result in results:
-        families.setdefault(name_of(result["plan"], results[0]["plan"]["budget"]), []).append(result)
+        families.setdefault(result["plan"]["family"], []).append(result)
     found = {name: _family(runs) for name, runs in families.items()}
     curve = sweep(families[Diffusion.name])
     others = [name for name in found if name != Diffusion.name]
     matched = {name: matched_point(curve, found[name]["fdr"]["mean"]) for name in others}
     return {"families": found, "real": real, "sweep": curve, "matched": matched}
-
-
-def name_of(plan: dict[str, Any], budget: float) -> str:
-    """A run's line in the table: its family, and how many times the budget it had where that is not one."""
-    times = plan["budget"] / budget
-    return plan["family"] if times == 1 else f"{plan['family']}, {times:g} times the budget"
 
 
 def _family(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,18 +26,18 @@ from ornstein.recipes.recipe import Recipe
 from .family import PLAIN, Descent, Family, Settings, normal
 from .networks import ask_once, new_network, picture_shape
 
-LATENTS = 64  # numbers that a picture is put into
+LATENTS, OTHERS = 4, (8, 16, 64)  # numbers of a picture; ``--tune`` tries the others at one rate only
 WARM_UP = 0.2  # share of the run over which the KL term comes in
 
 
 class Encoder(nn.Module):
-    """Network, then a linear map of its output: pictures (B, H, W, C) to mean and log-variance, each (B, LATENTS)."""
+    """Network, then a linear map of its output: pictures (B, H, W, C) to mean and log-variance, each (B, latents)."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, latents: int) -> None:
         super().__init__()
         self.network = new_network(recipe)
         self.patch = recipe.network.patch
-        self.into = nn.Linear(math.prod(picture_shape(recipe)), 2 * LATENTS)
+        self.into = nn.Linear(math.prod(picture_shape(recipe)), 2 * latents)
         nn.init.zeros_(self.into.bias)  # with the network's head at zero: the posterior starts as the prior
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,12 +47,12 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A linear map, whose output stands where the noisy picture would, then the network: (B, LATENTS) to pictures."""
+    """A linear map, whose output stands where the noisy picture would, then the network: (B, latents) to pictures."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, latents: int) -> None:
         super().__init__()
         self.size, self.patch = recipe.sampling.size, recipe.network.patch
-        self.out = nn.Linear(LATENTS, math.prod(picture_shape(recipe)))
+        self.out = nn.Linear(latents, math.prod(picture_shape(recipe)))
         self.network = new_network(recipe)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -63,11 +64,16 @@ class Vae(Family):
     """Learns to put pictures into few Gaussian numbers and back; draws the means of pictures of random numbers."""
 
     name = "VAE"
-    chosen = Settings(rate=6e-4)
-    candidates = PLAIN
+    chosen = Settings(rate=6e-4, latents=LATENTS)
+    candidates = (
+        *(replace(plain, latents=LATENTS) for plain in PLAIN),
+        *(Settings(rate=6e-4, latents=latents) for latents in OTHERS),
+    )
 
     def build(self) -> None:
-        self.generator, self.helper = Decoder(self.recipe), Encoder(self.recipe)
+        assert self.settings.latents is not None
+        self.latents = self.settings.latents
+        self.generator, self.helper = Decoder(self.recipe, self.latents), Encoder(self.recipe, self.latents)
         self.descent = Descent(self.generator, self.helper, settings=self.settings)
 
     def step(self, x: Tensor, random: np.random.Generator, done: float) -> dict[str, float]:
@@ -85,7 +91,7 @@ class Vae(Family):
     @torch.inference_mode()
     def draw(self, seeds: Sequence[int]) -> Tensor:
         """As in ``Family``: the decoder's means, without the noise of its variance."""
-        noise = row_noise(seeds, 0, torch.empty(len(seeds), LATENTS))
+        noise = row_noise(seeds, 0, torch.empty(len(seeds), self.latents))
         return self.generator(noise)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,8 @@ def test_a_run_stops_within_one_step_of_its_budget(
     kind: type[runs.Family], pack: Pack, recipe: Recipe
 ) -> None:
     x = recipe.codec.encode(pack.pictures(pack.indices(TRAIN)[:8]))
-    one, two = (flops_of_step(kind(recipe, kind.chosen, 0), part) for part in (x[:4], x))
+    adam = replace(kind.chosen, muon=False)  # Muon's own products are as many for any batch
+    one, two = (flops_of_step(kind(recipe, adam, 0), part) for part in (x[:4], x))
     assert 0.8 < two / (2 * one) <= 1, "operations grow with the pictures, but for what is done once a step"
     each = flops_of_step(
         kind(recipe, kind.chosen, 0), recipe.codec.encode(pack.pictures(np.arange(kind.batch)))
@@ -166,7 +168,7 @@ def test_a_run_stops_within_one_step_of_its_budget(
 
 def test_a_gan_step_pays_for_its_gradients_of_gradients(pack: Pack, recipe: Recipe) -> None:
     x = recipe.codec.encode(pack.pictures(np.arange(8)))
-    diffusion = flops_of_step(Diffusion(recipe, Diffusion.chosen, 0), x)
+    diffusion = flops_of_step(Diffusion(recipe, replace(Diffusion.chosen, muon=False), 0), x)
     both = flops_of_step(vae.Vae(recipe, vae.Vae.chosen, 0), x)
     adversaries = flops_of_step(gan.Gan(recipe, gan.Gan.chosen, 0), x)
     assert both > 1.9 * diffusion, "an encoder is paid for"
@@ -255,16 +257,15 @@ def test_all_three_from_end_to_end(
     monkeypatch.setattr("benchmarks.families.__main__.EVALUATIONS", (1, 2))
     bench = Bench(pack, recipe, judge, tmp_path / "out", budget=1e8)
     found, text = bench.compare(seeds=2)
-    assert set(found["families"]) == {"diffusion", "VAE", "GAN", "GAN, 2 times the budget"}
+    assert set(found["families"]) == {"diffusion", "VAE", "GAN"}
     assert found["real"]["fdr"] == pytest.approx(1)
     assert [point["evaluations"] for point in found["sweep"]] == [1, 2, 20]
     spent = [row["flops"]["mean"] / 1e8 for row in found["families"].values()]
-    assert all(0.5 <= share <= 1 for share in spent[:3])
-    assert 1 <= spent[3] <= 2
+    assert all(0.5 <= share <= 1 for share in spent)
     assert text.count("\n| GAN |") == 2
     assert (tmp_path / "out" / "families.png").stat().st_size > 10_000
     results = json.loads((tmp_path / "out" / "results.json").read_text())["results"]
-    assert len(results) == 7
+    assert len(results) == 6
     assert runs.samples_of(tmp_path / "out" / "VAE-1").shape == (32, SIDE, SIDE, 1)
     before = (tmp_path / "out" / "GAN-0" / runs.RESULT).stat().st_mtime_ns
     assert bench.compare(seeds=2)[1] == text, "finished runs are read, not repeated"
