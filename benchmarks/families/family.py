@@ -16,7 +16,7 @@ from ornstein.recipes.recipe import Recipe
 from ornstein.train.optim import is_hidden_matrix
 
 WARM_UP, DECAY = 0.05, 0.5  # shares of a run over which the rate rises from zero, and falls to zero again
-RATES = (1.5e-4, 3e-4, 6e-4, 1e-3)  # highest rates that ``--tune`` tries
+RATES = (3e-4, 1e-3, 3e-3)  # highest rates that ``--tune`` tries
 MUON = 2  # times the rate is what Muon learns at, as in the recipes
 CLIP = 1.0  # largest norm of a gradient
 
@@ -131,10 +131,9 @@ class Descent:
         Raises:
             DivergedError: it or its gradient is not finite.
         """
-        for parameter, gradient in zip(
-            self.parameters, torch.autograd.grad(loss, self.parameters), strict=True
-        ):
-            parameter.grad = gradient
+        for parameter in self.parameters:
+            parameter.grad = None
+        loss.backward(inputs=self.parameters)  # laid out like the weights, as the fused Adam takes for granted
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(float(norm))):

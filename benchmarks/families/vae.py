@@ -26,7 +26,7 @@ from ornstein.recipes.recipe import Recipe
 from .family import PLAIN, Descent, Family, Settings, normal
 from .networks import ask_once, new_network, picture_shape
 
-LATENTS, OTHERS = 4, (8, 16, 64)  # numbers of a picture; ``--tune`` tries the others at one rate only
+LATENTS, OTHERS = 8, (4, 16, 32)  # numbers of a picture; ``--tune`` tries the others at one rate only
 WARM_UP = 0.2  # share of the run over which the KL term comes in
 
 
@@ -64,10 +64,10 @@ class Vae(Family):
     """Learns to put pictures into few Gaussian numbers and back; draws the means of pictures of random numbers."""
 
     name = "VAE"
-    chosen = Settings(rate=6e-4, latents=LATENTS)
+    chosen = Settings(rate=1e-3, latents=LATENTS)
     candidates = (
         *(replace(plain, latents=LATENTS) for plain in PLAIN),
-        *(Settings(rate=6e-4, latents=latents) for latents in OTHERS),
+        *(Settings(rate=1e-3, latents=latents) for latents in OTHERS),
     )
 
     def build(self) -> None:

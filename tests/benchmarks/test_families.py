@@ -214,6 +214,22 @@ def test_muon_learns_hidden_matrices_and_adam_the_rest(recipe: Recipe) -> None:
     assert moved - names
 
 
+def test_descent_is_adam_whatever_the_layout_of_gradients() -> None:
+    """Convolutions of pictures with channels last have gradients that lie otherwise in memory than the weights."""
+    mine, plain = (torch.nn.Conv2d(2, 3, 3) for _ in range(2))
+    plain.load_state_dict(mine.state_dict())
+    descent = Descent(mine, settings=Settings(rate=0.01))
+    adam = torch.optim.Adam(plain.parameters(), lr=0.01, betas=(0.9, 0.98), fused=False)
+    x = some(4, 8, 8, 2).float().movedim(-1, 1)
+    for _ in range(5):
+        descent(mine(x).square().mean(), 0.2)
+        adam.zero_grad()
+        plain(x).square().mean().backward()
+        adam.step()
+    torch.testing.assert_close(mine.weight, plain.weight)
+    torch.testing.assert_close(mine.bias, plain.bias)
+
+
 def test_descent_minimises_only_what_it_was_given() -> None:
     mine, other, x = torch.nn.Linear(3, 1), torch.nn.Linear(1, 1), some(64, 3).float()
     torch.nn.init.constant_(other.weight, 0.7)
