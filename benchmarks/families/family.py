@@ -133,7 +133,9 @@ class Descent:
         """
         for parameter in self.parameters:
             parameter.grad = None
-        loss.backward(inputs=self.parameters)  # laid out like the weights, as the fused Adam takes for granted
+        loss.backward(
+            inputs=self.parameters
+        )  # laid out like the weights, as the fused Adam takes for granted
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(float(norm))):
