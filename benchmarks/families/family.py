@@ -133,9 +133,8 @@ class Descent:
         """
         for parameter in self.parameters:
             parameter.grad = None
-        loss.backward(
-            inputs=self.parameters
-        )  # laid out like the weights, as the fused Adam takes for granted
+        # not autograd.grad: its gradients may lie in memory otherwise than the weights, and the fused Adam does not look
+        loss.backward(inputs=self.parameters)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(float(norm))):

@@ -23,10 +23,8 @@ from .family import PLAIN, Descent, Family, Settings, normal
 from .networks import ask_once, new_network, open_gates, picture_shape
 
 BETAS = (0.0, 0.99)  # of Adam: the two networks chase each other, and momentum makes them circle
-GAMMA, OTHERS = (
-    10.0,
-    (1.0, 100.0),
-)  # weights of the penalties that ``--tune`` tries, the others at one rate only
+GAMMA = 10.0  # weight of the penalties
+OTHERS = (1.0, 100.0)  # that ``--tune`` tries, too, at one rate
 GATE = 0.5
 
 
