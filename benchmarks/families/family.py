@@ -133,7 +133,7 @@ class Descent:
         """
         for parameter in self.parameters:
             parameter.grad = None
-        # not autograd.grad: its gradients may lie in memory otherwise than the weights, and the fused Adam does not look
+        # not autograd.grad: its gradients may lie in memory otherwise than the weights, which the fused Adam ignores
         loss.backward(inputs=self.parameters)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         value = float(loss.detach())
