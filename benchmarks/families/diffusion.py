@@ -23,7 +23,7 @@ class Diffusion(Family):
     """Learns to denoise at every level; draws in some evaluations of one network."""
 
     name = "diffusion"
-    chosen = Settings(rate=1e-3, muon=True)
+    chosen = Settings(rate=3e-3, muon=True)
     candidates = PLAIN
 
     def build(self) -> None:

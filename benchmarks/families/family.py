@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from ornstein.recipes.recipe import Recipe
-from ornstein.train.optim import is_hidden_matrix
+from ornstein.train.optim import parted
 
 WARM_UP, DECAY = 0.05, 0.5  # shares of a run over which the rate rises from zero, and falls to zero again
-RATES = (3e-4, 1e-3, 3e-3)  # highest rates that ``--tune`` tries
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)  # highest rates that ``--tune`` tries
 MUON = 2  # times the rate is what Muon learns at, as in the recipes
 CLIP = 1.0  # largest norm of a gradient
 
@@ -110,11 +110,8 @@ class Descent:
     def __init__(
         self, *modules: nn.Module, settings: Settings, betas: tuple[float, float] = (0.9, 0.98)
     ) -> None:
-        named = [item for module in modules for item in module.named_parameters()]
-        self.parameters = [parameter for _, parameter in named]
-        hidden = [p for name, p in named if settings.muon and is_hidden_matrix(name, p)]
-        taken = {id(p) for p in hidden}
-        rest = [p for p in self.parameters if id(p) not in taken]
+        self.parameters = [p for module in modules for p in module.parameters()]
+        hidden, rest = parted(*modules) if settings.muon else ([], self.parameters)
         rate = settings.rate
         self.optimisers: list[torch.optim.Optimizer] = [
             torch.optim.Adam(rest, lr=rate, betas=betas, fused=True)

@@ -33,7 +33,7 @@ class Gan(Family):
 
     name = "GAN"
     batch = 32  # a picture costs six times what it costs the diffusion model: half the batch, twice the steps
-    chosen = Settings(rate=3e-4, gamma=GAMMA)
+    chosen = Settings(rate=1e-3, gamma=GAMMA)
     candidates = (
         *(replace(plain, gamma=GAMMA) for plain in PLAIN),
         *(Settings(rate=1e-3, gamma=gamma) for gamma in OTHERS),

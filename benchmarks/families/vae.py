@@ -64,7 +64,7 @@ class Vae(Family):
     """Learns to put pictures into few Gaussian numbers and back; draws the means of pictures of random numbers."""
 
     name = "VAE"
-    chosen = Settings(rate=1e-3, latents=LATENTS)
+    chosen = Settings(rate=3e-3, muon=True, latents=LATENTS)
     candidates = (
         *(replace(plain, latents=LATENTS) for plain in PLAIN),
         *(Settings(rate=1e-3, latents=latents) for latents in OTHERS),

@@ -48,7 +48,7 @@ class Settings:
 DOCUMENTED = Settings()
 """The example's network from its second level on: the first is for 64 px."""
 
-TUNED = Settings(widths=(32, 64, 128), side=28, batch=128, rate=1e-3, warmup=100, dtype=None)
+TUNED = Settings(widths=(32, 64, 128), side=28, batch=32, rate=5e-4, warmup=100, dtype=None)
 """Small and quick, found for this data: what someone who knows the library might choose."""
 
 

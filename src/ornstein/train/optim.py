@@ -25,9 +25,7 @@ class Optimiser:
     def __init__(self, module: nn.Module, config: OptimiserSection, samples: int) -> None:
         self.config, self.samples = config, samples
         self._names: dict[Tensor, str] = {parameter: name for name, parameter in module.named_parameters()}
-        matrices = [p for name, p in module.named_parameters() if config.muon and is_hidden_matrix(name, p)]
-        chosen = {id(p) for p in matrices}
-        rest = [p for p in module.parameters() if id(p) not in chosen]
+        matrices, rest = parted(module) if config.muon else ([], list(module.parameters()))
         self.parts: dict[str, torch.optim.Optimizer] = {
             "adamw": torch.optim.AdamW(
                 rest, lr=config.adamw, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
@@ -66,6 +64,16 @@ class Optimiser:
             name, parameter, quantity = key.split("/")
             held = self.parts[name].state[parameters[parameter]]
             held[quantity] = value.clone()
+
+
+def parted(*modules: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """All parameters: what Muon takes, and the rest."""
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
+    for module in modules:
+        for name, parameter in module.named_parameters():
+            (matrices if is_hidden_matrix(name, parameter) else rest).append(parameter)
+    return matrices, rest
 
 
 def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
