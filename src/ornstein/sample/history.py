@@ -1,0 +1,122 @@
+r"""Polynomials through earlier guesses: what the multistep methods share.
+
+A method of this kind holds one guess of the network (its posterior mean, or its noise) fixed over a step. The guess it
+holds is the average, over the step, of the polynomial through the present guess and some earlier ones; methods differ
+in the clock in which that is a polynomial, and in the weights of the average.
+
+Newton's form adds one earlier guess at a time, so that one that is missing, which is remembered as infinitely long ago,
+adds nothing: rows without a past need no special case, and rows may join or leave a batch at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ornstein.process.fields import Sample, fieldwise, pad
+from ornstein.process.gaussian import Coefficients
+from ornstein.sample.stepper import Memory
+
+Past: TypeAlias = Sequence[tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]]
+"""Earlier guesses, latest first, each with the length of the step that followed it."""
+
+
+Polynomial: TypeAlias = Sequence[Float[Tensor, "..."]]
+"""Coefficients of u, u^2 and so on; there is no constant."""
+
+
+def nothing_yet(x: Sample, depth: int) -> Memory:
+    """Memory of rows without a past: `depth` guesses, each infinitely long ago."""
+    zeros, ages = fieldwise(torch.zeros_like, x), fieldwise(_endless, x)
+    return {**{f"guess {k}": zeros for k in range(1, depth + 1)}, **{f"step {k}": ages for k in range(1, depth + 1)}}
+
+
+def _endless(field: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    return torch.full_like(field, torch.inf)
+
+
+def remember(memory: Memory, guess: Sample, size: Sample, depth: int) -> dict[str, Sample]:
+    """Memory after a step of length `size` that began with `guess`; the oldest of `depth` guesses is forgotten."""
+    kept: dict[str, Sample] = {"guess 1": guess, "step 1": size}
+    for k in range(1, depth):
+        kept |= {f"guess {k + 1}": memory[f"guess {k}"], f"step {k + 1}": memory[f"step {k}"]}
+    return kept
+
+
+def recall(memory: Memory, depth: int) -> list[Sample]:
+    """Guesses and steps in turn, latest first; ``past`` pairs them again within a field."""
+    return [memory[f"{what} {k}"] for k in range(1, depth + 1) for what in ("guess", "step")]
+
+
+def past(flat: Sequence[Float[Tensor, "*shape"]]) -> Past:
+    """Pairs of guess and step from what ``recall`` gave."""
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def log_step(x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients) -> Float[Tensor, "*shape"]:
+    r"""The step's length in $\lambda=\log(\alpha/\sigma)$, in full shape so that memory has the sample's rows and fields.
+
+    It is infinite from pure noise and to clean data.
+    """
+    size = torch.where(here.logsnr == there.logsnr, 0.0, (there.logsnr - here.logsnr) / 2)
+    return pad(size, x).expand_as(x)
+
+
+def differences(guess: Float[Tensor, "*shape"], earlier: Past) -> list[Float[Tensor, "*shape"]]:
+    """Newton's divided differences of first, second … order; 0 where a guess they need is missing."""
+    column, steps = [guess, *(value for value, _ in earlier)], [step for _, step in earlier]
+    found: list[Tensor] = []
+    for order in range(1, len(column)):
+        spans = [sum(steps[k + 1 : k + order], steps[k]) for k in range(len(column) - 1)]
+        column = [_by(a - b, span) for a, b, span in zip(column, column[1:], spans, strict=False)]
+        found.append(column[0])
+    return found
+
+
+def _by(change: Float[Tensor, "*shape"], span: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """A slope; none over no time (an element at rest) or endless time (no past)."""
+    return torch.where(span == 0, 0.0, change / span)
+
+
+def products(earlier: Past) -> list[Polynomial]:
+    r"""Newton's polynomials $u,\ u(u+d_1),\ u(u+d_1)(u+d_1+d_2)\dots$, one more than there are earlier guesses.
+
+    A guess that is missing gives no factor.
+    """
+    found, age = [[torch.ones(())]], torch.zeros(())
+    for _, step in earlier:
+        age = age + step
+        missing = age.isinf()
+        last = found[-1]
+        grown = [age * a + b for a, b in zip([*last, 0.0], [0.0, *last], strict=True)]
+        found.append([torch.where(missing, a, b) for a, b in zip([*last, torch.zeros(())], grown, strict=True)])
+    return found
+
+
+def integrate(polynomial: Polynomial, moments: Sequence[Float[Tensor, "*shape"]]) -> Float[Tensor, "*shape"]:
+    r"""Average of $u\,(c_0+c_1u+\dots)$ from the averages of $u, u^2,\dots$"""
+    whole = polynomial[0] * moments[0]
+    for factor, moment in zip(polynomial[1:], moments[1:], strict=False):
+        whole = whole + factor * moment
+    return whole
+
+
+def average(
+    guess: Float[Tensor, "*shape"], earlier: Past, moments: Sequence[Float[Tensor, "*shape"]]
+) -> Float[Tensor, "*shape"]:
+    r"""Weighted average of the polynomial through the guesses.
+
+    Args:
+        guess: at clock $u=0$, the step's start.
+        earlier: at negative clocks, of any number.
+        moments: averages of $u, u^2, \dots$ over the step, at least as many as earlier guesses. Powers of $h$ instead
+            give the polynomial's value at $u=h$.
+    """
+    whole = guess
+    for slope, polynomial in zip(differences(guess, earlier), products(earlier), strict=False):
+        whole = whole + slope * integrate(polynomial, moments)
+    return whole
