@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ornstein.process.fields import Sample, fieldwise, pad
@@ -32,7 +32,10 @@ Polynomial: TypeAlias = Sequence[Float[Tensor, "..."]]
 def nothing_yet(x: Sample, depth: int) -> Memory:
     """Memory of rows without a past: `depth` guesses, each infinitely long ago."""
     zeros, ages = fieldwise(torch.zeros_like, x), fieldwise(_endless, x)
-    return {**{f"guess {k}": zeros for k in range(1, depth + 1)}, **{f"step {k}": ages for k in range(1, depth + 1)}}
+    return {
+        **{f"guess {k}": zeros for k in range(1, depth + 1)},
+        **{f"step {k}": ages for k in range(1, depth + 1)},
+    }
 
 
 def _endless(field: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -93,7 +96,9 @@ def products(earlier: Past) -> list[Polynomial]:
         missing = age.isinf()
         last = found[-1]
         grown = [age * a + b for a, b in zip([*last, 0.0], [0.0, *last], strict=True)]
-        found.append([torch.where(missing, a, b) for a, b in zip([*last, torch.zeros(())], grown, strict=True)])
+        found.append(
+            [torch.where(missing, a, b) for a, b in zip([*last, torch.zeros(())], grown, strict=True)]
+        )
     return found
 
 
@@ -120,3 +125,55 @@ def average(
     for slope, polynomial in zip(differences(guess, earlier), products(earlier), strict=False):
         whole = whole + slope * integrate(polynomial, moments)
     return whole
+
+
+def held_mean(
+    mean: Float[Tensor, "*shape"], size: Float[Tensor, "*shape"], *flat: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """The posterior mean to hold over a step of length `size`, from this one and what ``recall`` gave."""
+    earlier = past(flat)
+    return average(mean, earlier, mean_moments(size, len(earlier), line=fewer(earlier, 2)))
+
+
+def fewer(earlier: Past, count: int) -> bool | Bool[Tensor, "*shape"]:
+    """Where fewer than `count` earlier guesses are there."""
+    return True if len(earlier) < count else earlier[count - 1][1].isinf()
+
+
+def mean_moments(
+    size: Float[Tensor, "*shape"], count: int, line: bool | Tensor = False, rate: float = 1.0
+) -> list[Float[Tensor, "*shape"]]:
+    r"""Averages of $u,u^2,\dots$ under the weight of the posterior mean, $e^{-k(h-u)}$; 0 where $h$ is infinite.
+
+    Args:
+        size: $h$.
+        count: of moments.
+        line: where the polynomial is a line. Its value in the middle of the step is taken for its average, as the
+            papers do: of second order as well.
+        rate: $k$, 1 for a deterministic step and more for a stochastic one.
+    """
+    moving, h = _finite(size)
+    whole = last = -torch.expm1(-rate * h) / rate
+    found: list[Tensor] = []
+    for k in range(1, count + 1):
+        last = (h**k - k * last) / rate
+        found.append(last / whole)
+    found[0] = torch.where(torch.as_tensor(line), h / 2, found[0])
+    return [torch.where(moving, moment, 0.0) for moment in found]
+
+
+def noise_moments(size: Float[Tensor, "*shape"], count: int) -> list[Float[Tensor, "*shape"]]:
+    r"""Averages of $u,u^2,\dots$ under the weight of the noise, $e^{h-u}$; 0 where $h$ is infinite."""
+    moving, h = _finite(size)
+    whole = last = -torch.expm1(-h)
+    found: list[Tensor] = []
+    for k in range(1, count + 1):
+        last = k * last - h**k * torch.exp(-h)
+        found.append(last / whole)
+    return [torch.where(moving, moment, 0.0) for moment in found]
+
+
+def _finite(size: Float[Tensor, "*shape"]) -> tuple[Bool[Tensor, "*shape"], Float[Tensor, "*shape"]]:
+    """Which steps move and end, and lengths with any number in place of the others'."""
+    moving = (size > 0) & size.isfinite()
+    return moving, torch.where(moving, size, 1.0)

@@ -13,7 +13,7 @@ first order, as in the papers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,8 @@ from torch import Tensor
 from ornstein.denoise.posterior import Bound
 from ornstein.process.fields import Sample, Time, fieldwise
 from ornstein.process.gaussian import Coefficients, coefficients
-from ornstein.sample.history import average, integrate, log_step, nothing_yet, past, products, recall, remember
+from ornstein.sample.corrector import corrected, correction_to_come
+from ornstein.sample.history import average, held_mean, log_step, noise_moments, past, recall, remember
 from ornstein.sample.stepper import Memory, Paths, denoising_step, noise_ratio
 
 
@@ -56,85 +57,26 @@ def _dpmpp(
     return fieldwise(denoising_step, x, held, here, there), remember(memory, mean, size, depth)
 
 
-def held_mean(
-    mean: Float[Tensor, "*shape"], size: Float[Tensor, "*shape"], *flat: Float[Tensor, "*shape"]
-) -> Float[Tensor, "*shape"]:
-    """The posterior mean to hold over a step of length `size`, from this one and what ``recall`` gave."""
-    earlier = past(flat)
-    return average(mean, earlier, _moments(size, len(earlier), line=_short(earlier, 2)))
-
-
 def unipc_3(
     denoise: Bound, path: Paths, x: Sample, t: Time, s: Time, memory: Memory, noise: Callable[[], Sample]
 ) -> tuple[Sample, Memory]:
     r"""UniPC-3, B(h) of the second kind (Zhao et al. 2023, arXiv 2302.04867, algorithms 5 and 6): fourth order.
 
     The evaluation at $x_t$ first corrects the step that led there, by the polynomial through it and the guesses that
-    step was made of; then the next step is made as in DPM-Solver++(3M). Correcting is linear in the new guess, so a
-    weight and a shift are all that is remembered for it.
+    step was made of; then the next step is made as in DPM-Solver++(3M).
     """
     here, there = coefficients(path, t), coefficients(path, s)
     mean, size = denoise(x, t).mean, fieldwise(log_step, x, here, there)
-    x = fieldwise(_correct, x, mean, memory["weight"], memory["shift"])
-    flat = recall(memory, 2)
-    moved = fieldwise(denoising_step, x, fieldwise(held_mean, mean, size, *flat), here, there)
-    return moved, {
-        **remember(memory, mean, size, 2),
-        "weight": fieldwise(_weight_of_next, mean, size, here, there, *flat),
-        "shift": fieldwise(_shift_by_next, mean, size, here, there, *flat),
-    }
+    x, flat = corrected(x, mean, memory), recall(memory, 2)
+    held = fieldwise(held_mean, mean, size, *flat)
+    correction = correction_to_come(fieldwise(_gain, x, here, there), mean, held, size, flat)
+    return fieldwise(denoising_step, x, held, here, there), {**remember(memory, mean, size, 2), **correction}
 
 
-def fresh_unipc(x: Sample) -> Memory:
-    """Memory of rows without a past: nothing is corrected."""
-    zeros = fieldwise(torch.zeros_like, x)
-    return {**nothing_yet(x, 2), "weight": zeros, "shift": zeros}
-
-
-def _correct(
-    x: Float[Tensor, "*shape"],
-    mean: Float[Tensor, "*shape"],
-    weight: Float[Tensor, "*shape"],
-    shift: Float[Tensor, "*shape"],
-) -> Float[Tensor, "*shape"]:
-    return x + weight * mean + shift
-
-
-def _weight_of_next(
-    mean: Float[Tensor, "*shape"],
-    size: Float[Tensor, "*shape"],
-    here: Coefficients,
-    there: Coefficients,
-    *flat: Float[Tensor, "*shape"],
-) -> Float[Tensor, "*shape"]:
-    """By how much the corrected sample moves with the guess at the end of this step."""
-    earlier = past(flat)
-    polynomial, count = products(earlier)[-1], len(earlier) + 1
-    ahead = integrate(polynomial, _powers(size, count))
-    whole = integrate(polynomial, _moments(size, count, line=_short(earlier, 1)))
-    return _gain(mean, here, there) * torch.where(ahead == 0, 0.0, whole / ahead)
-
-
-def _shift_by_next(
-    mean: Float[Tensor, "*shape"],
-    size: Float[Tensor, "*shape"],
-    here: Coefficients,
-    there: Coefficients,
-    *flat: Float[Tensor, "*shape"],
-) -> Float[Tensor, "*shape"]:
-    """The rest of the correction: what the guesses that are known by now contribute."""
-    earlier = past(flat)
-    count = len(earlier)
-    foretold = average(mean, earlier, _powers(size, count))
-    whole = average(mean, earlier, _moments(size, count, line=_short(earlier, 1)))
-    change = _gain(mean, here, there) * (whole - held_mean(mean, size, *flat))
-    return change - _weight_of_next(mean, size, here, there, *flat) * foretold
-
-
-def _gain(x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients) -> Float[Tensor, "..."]:
+def _gain(x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients) -> Float[Tensor, "*shape"]:
     """Weight of the posterior mean in the DDIM step."""
     here, there = here.like(x), there.like(x)
-    return there.alpha - noise_ratio(here, there) * here.alpha
+    return (there.alpha - noise_ratio(here, there) * here.alpha).expand_as(x)
 
 
 def deis_3(
@@ -154,7 +96,7 @@ def deis_3(
 def ipndm_4(
     denoise: Bound, path: Paths, x: Sample, t: Time, s: Time, memory: Memory, noise: Callable[[], Sample]
 ) -> tuple[Sample, Memory]:
-    r"""iPNDM of four guesses (Zhang & Chen 2022, arXiv 2204.13902, equation 20; after Liu et al., 2202.09778).
+    r"""IPNDM of four guesses (Zhang & Chen 2022, arXiv 2204.13902, equation 20; after Liu et al., 2202.09778).
 
     Adams-Bashforth as if all steps were equally long: fourth order where they are so in $\sigma/\alpha$, second on any
     smooth grid, and sturdy in few steps.
@@ -178,7 +120,7 @@ def _change_of_noise(
     eps: Float[Tensor, "*shape"], size: Float[Tensor, "*shape"], *flat: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
     earlier = past(flat)
-    return average(eps, earlier, _noise_moments(size, len(earlier))) - eps
+    return average(eps, earlier, noise_moments(size, len(earlier))) - eps
 
 
 def _change_by_count(eps: Float[Tensor, "*shape"], *flat: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -197,43 +139,3 @@ def _step_in_noise(
     moved, here, there = denoising_step(x, mean, here, there), here.like(x), there.like(x)
     gain = torch.where(here.alpha == 0, 0.0, there.sigma - there.alpha * here.sigma / here.alpha)
     return moved + gain * change
-
-
-def _moments(
-    size: Float[Tensor, "*shape"], count: int, line: bool | Tensor
-) -> list[Float[Tensor, "*shape"]]:
-    r"""Averages of $u,u^2,\dots$ under the weight $e^{-(h-u)}$ of the posterior mean; 0 where $h$ is infinite.
-
-    Of a `line` the value in the middle of the step is taken for the average, as the papers do: second order as well.
-    """
-    moving = (size > 0) & size.isfinite()
-    h = torch.where(moving, size, 1.0)
-    whole = last = -torch.expm1(-h)
-    found: list[Tensor] = []
-    for k in range(1, count + 1):
-        last = h**k - k * last
-        found.append(last / whole)
-    found[0] = torch.where(torch.as_tensor(line), h / 2, found[0])
-    return [torch.where(moving, moment, 0.0) for moment in found]
-
-
-def _noise_moments(size: Float[Tensor, "*shape"], count: int) -> list[Float[Tensor, "*shape"]]:
-    r"""Averages of $u,u^2,\dots$ under the weight $e^{h-u}$ of the noise; 0 where $h$ is infinite."""
-    moving = (size > 0) & size.isfinite()
-    h = torch.where(moving, size, 1.0)
-    whole = last = -torch.expm1(-h)
-    found: list[Tensor] = []
-    for k in range(1, count + 1):
-        last = k * last - h**k * torch.exp(-h)
-        found.append(last / whole)
-    return [torch.where(moving, moment, 0.0) for moment in found]
-
-
-def _powers(size: Float[Tensor, "*shape"], count: int) -> list[Float[Tensor, "*shape"]]:
-    h = torch.where(size.isfinite(), size, 0.0)
-    return [h**k for k in range(1, count + 1)]
-
-
-def _short(earlier: Sequence[tuple[Tensor, Tensor]], count: int) -> bool | Tensor:
-    """Whether fewer than `count` earlier guesses are there."""
-    return True if len(earlier) < count else earlier[count - 1][1].isinf()

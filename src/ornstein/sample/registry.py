@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from ornstein.errors import UsageError, nearest
 from functools import partial
 
+from ornstein.errors import UsageError, nearest
+from ornstein.sample.corrector import nothing_to_correct
 from ornstein.sample.history import nothing_yet
-from ornstein.sample.multistep import deis_3, dpmpp_2m, dpmpp_3m, fresh_unipc, ipndm_4, unipc_3
+from ornstein.sample.multistep import deis_3, dpmpp_2m, dpmpp_3m, ipndm_4, unipc_3
 from ornstein.sample.stepper import Method
-from ornstein.sample.steppers import ancestral, ddim, heun
+from ornstein.sample.steppers import ddim, dpmpp_2s, dpmpp_3s, heun
+from ornstein.sample.stochastic import ancestral, sde_dpmpp_2m
 
 METHODS: dict[str, Method] = {
     "ddim": Method(ddim, 1, 1, False, "Euler step of the probability-flow equation; the plainest"),
     "heun": Method(heun, 2, 2, False, "trapezoid, two evaluations a step; smooth at many steps"),
     "dpmpp-2m": Method(
-        dpmpp_2m, 2, 1, False, "two-step extrapolation; the best of these at 10-30 steps", partial(nothing_yet, depth=1)
+        dpmpp_2m,
+        2,
+        1,
+        False,
+        "two-step extrapolation; the best of these at 10-30 steps",
+        partial(nothing_yet, depth=1),
     ),
     "dpmpp-3m": Method(dpmpp_3m, 3, 1, False, "three-step extrapolation", partial(nothing_yet, depth=2)),
-    "unipc-3": Method(unipc_3, 4, 1, False, "three steps, each corrected by the next evaluation", fresh_unipc),
-    "deis-3": Method(deis_3, 3, 1, False, "three-step extrapolation of the noise", partial(nothing_yet, depth=2)),
-    "ipndm-4": Method(ipndm_4, 2, 1, False, "four-step extrapolation of the noise by fixed numbers", partial(nothing_yet, depth=3)),
+    "unipc-3": Method(
+        unipc_3,
+        4,
+        1,
+        False,
+        "three steps, each corrected by the next evaluation",
+        partial(nothing_to_correct, depth=2),
+    ),
+    "deis-3": Method(
+        deis_3, 3, 1, False, "three-step extrapolation of the noise", partial(nothing_yet, depth=2)
+    ),
+    "ipndm-4": Method(
+        ipndm_4,
+        2,
+        1,
+        False,
+        "four-step extrapolation of the noise by fixed numbers",
+        partial(nothing_yet, depth=3),
+    ),
+    "dpmpp-2s": Method(dpmpp_2s, 2, 2, False, "midpoint, two evaluations a step"),
+    "dpmpp-3s": Method(dpmpp_3s, 3, 3, False, "three evaluations a step"),
+    "sde-dpmpp-2m": Method(
+        sde_dpmpp_2m, 1, 1, True, "two-step extrapolation with noise", partial(nothing_yet, depth=1)
+    ),
     "ddpm": Method(ancestral, 1, 1, True, "ancestral sampling; adds noise at each step, wants 50 or more"),
 }
 
