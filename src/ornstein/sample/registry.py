@@ -10,7 +10,7 @@ from ornstein.sample.history import nothing_yet
 from ornstein.sample.multistep import deis_3, dpmpp_2m, dpmpp_3m, ipndm_4, unipc_3
 from ornstein.sample.stepper import Method
 from ornstein.sample.steppers import ddim, dpmpp_2s, dpmpp_3s, heun
-from ornstein.sample.stochastic import ancestral, sde_dpmpp_2m
+from ornstein.sample.stochastic import ancestral, churned_heun, er_sde, sa_solver, sde_dpmpp_2m
 
 METHODS: dict[str, Method] = {
     "ddim": Method(ddim, 1, 1, False, "Euler step of the probability-flow equation; the plainest"),
@@ -48,6 +48,9 @@ METHODS: dict[str, Method] = {
     "sde-dpmpp-2m": Method(
         sde_dpmpp_2m, 1, 1, True, "two-step extrapolation with noise", partial(nothing_yet, depth=1)
     ),
+    "sa-solver": Method(sa_solver, 1, 1, True, "three steps with noise and corrector", partial(nothing_to_correct, depth=2)),
+    "er-sde": Method(er_sde, 1, 1, True, "three steps, noise early", partial(nothing_yet, depth=2)),
+    "heun-churn": Method(churned_heun, 2, 2, True, "Heun's step after adding noise"),
     "ddpm": Method(ancestral, 1, 1, True, "ancestral sampling; adds noise at each step, wants 50 or more"),
 }
 
