@@ -1,28 +1,32 @@
 r"""The corrector: what is known at the end of a step mends the step.
 
-A step held the average of a polynomial through a guess and earlier ones. The evaluation at its end adds a point to that
-polynomial, and with it a better average (Zhao et al. 2023, arXiv 2302.04867, section 3.1). The sample moves in proportion
-to the new guess; so its weight, and a shift by what was known before, are all that a step must leave behind, and the
-correction costs no evaluation.
+A step held the average of a polynomial through a guess and earlier ones. The evaluation at its end adds a point to
+that polynomial, and with it a better average (Zhao et al. 2023, arXiv 2302.04867, section 3.1). The sample moves in
+proportion to the new guess; so its weight, and a shift by what was known before, are all that a step must leave behind,
+and the correction costs no evaluation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ornstein.process.fields import Sample, fieldwise
-from ornstein.sample.history import average, fewer, integrate, mean_moments, nothing_yet, past, products
+from ornstein.sample.history import average, fewer, integrate, mean_moments, past, products, since
 from ornstein.sample.stepper import Memory
 
 
-def nothing_to_correct(x: Sample, depth: int) -> Memory:
-    """Memory of rows without a past, for methods that also correct."""
-    zeros = fieldwise(torch.zeros_like, x)
-    return {**nothing_yet(x, depth), "weight": zeros, "shift": zeros}
+def mending(depth: int) -> Callable[[Sample], Memory]:
+    """As ``history.since``, for methods that also correct: at first there is nothing to."""
+
+    def fresh(x: Sample) -> Memory:
+        zeros = fieldwise(torch.zeros_like, x)
+        return {**since(depth)(x), "weight": zeros, "shift": zeros}
+
+    return fresh
 
 
 def corrected(x: Sample, mean: Sample, memory: Memory) -> Sample:
@@ -46,7 +50,8 @@ def correction_to_come(
 
     Args:
         gain: weight of the held mean in the step.
-        mean: the step's own guess. held: what it held.
+        mean: the step's own guess.
+        held: what was held instead.
         size: the step's length, as ``log_step`` gives it.
         flat: earlier guesses, as ``recall`` gives them.
         rate: see ``mean_moments``.

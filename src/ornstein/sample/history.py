@@ -10,7 +10,7 @@ adds nothing: rows without a past need no special case, and rows may join or lea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
@@ -29,13 +29,15 @@ Polynomial: TypeAlias = Sequence[Float[Tensor, "..."]]
 """Coefficients of u, u^2 and so on; there is no constant."""
 
 
-def nothing_yet(x: Sample, depth: int) -> Memory:
-    """Memory of rows without a past: `depth` guesses, each infinitely long ago."""
-    zeros, ages = fieldwise(torch.zeros_like, x), fieldwise(_endless, x)
-    return {
-        **{f"guess {k}": zeros for k in range(1, depth + 1)},
-        **{f"step {k}": ages for k in range(1, depth + 1)},
-    }
+def since(depth: int) -> Callable[[Sample], Memory]:
+    """What makes the memory of rows without a past: `depth` guesses, each infinitely long ago."""
+
+    def fresh(x: Sample) -> Memory:
+        zeros, ages = fieldwise(torch.zeros_like, x), fieldwise(_endless, x)
+        numbers = range(1, depth + 1)
+        return {**{f"guess {k}": zeros for k in numbers}, **{f"step {k}": ages for k in numbers}}
+
+    return fresh
 
 
 def _endless(field: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -61,9 +63,9 @@ def past(flat: Sequence[Float[Tensor, "*shape"]]) -> Past:
 
 
 def log_step(x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients) -> Float[Tensor, "*shape"]:
-    r"""The step's length in $\lambda=\log(\alpha/\sigma)$, in full shape so that memory has the sample's rows and fields.
+    r"""The step's length in $\lambda=\log(\alpha/\sigma)$; infinite from pure noise and to clean data.
 
-    It is infinite from pure noise and to clean data.
+    In full shape, so that memory has the sample's rows and fields.
     """
     size = torch.where(here.logsnr == there.logsnr, 0.0, (there.logsnr - here.logsnr) / 2)
     return pad(size, x).expand_as(x)

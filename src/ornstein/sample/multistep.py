@@ -7,8 +7,8 @@ $$x_s=\frac{\sigma_s}{\sigma_t}x_t+\alpha_s\int_0^h e^{-(h-u)}\,\hat x(u)\,du
 
 (Lu et al. 2022, arXiv 2211.01095, proposition 4.1, and 2206.00927, proposition 3.1). With a guess held fixed both are
 the DDIM step; every method here is that step with a better guess to hold: an average over the step of a polynomial
-through this guess and earlier ones. A step from pure noise or to clean data is infinitely long in $\lambda$ and stays of
-first order, as in the papers.
+through this guess and earlier ones. A step from pure noise or to clean data is infinitely long in $\lambda$ and stays
+of first order, as in the papers.
 """
 
 from __future__ import annotations

@@ -148,9 +148,7 @@ def _held_in_ratio(
     return average(mean, earlier, moments)
 
 
-def _weighted(
-    ratio: Float[Tensor, "..."], high: Float[Tensor, "..."], power: int
-) -> Float[Tensor, "..."]:
+def _weighted(ratio: Float[Tensor, "..."], high: Float[Tensor, "..."], power: int) -> Float[Tensor, "..."]:
     return (high - ratio) ** power / _phi(ratio)
 
 
