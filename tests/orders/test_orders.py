@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -166,7 +166,9 @@ def moments(method: Method, denoiser, path: Path, grid: Tensor) -> Moments:
     for k, (t, s) in enumerate(pairwise(grid)):
         noise = torch.zeros_like(x)
         noise[2 + k] = 1
-        x, memory = method.step(denoiser, path, x, t.expand(rows), s.expand(rows), memory, lambda: noise)
+        x, memory = method.step(
+            denoiser, path, x, t.expand(rows), s.expand(rows), memory, partial(torch.clone, noise)
+        )
     return Moments(x[1] - x[0], x[0], (x[2:] - x[0]).square().sum(0))
 
 

@@ -5,8 +5,8 @@ Given the posterior mean, any share of the old noise may be kept and the rest re
 
 $$x_s=k\,x_t+(\alpha_s-k\,\alpha_t)\,\hat x+\sqrt{\sigma_s^2-k^2\sigma_t^2}\;\xi,\qquad 0\le k\le\sigma_s/\sigma_t.$$
 
-At its largest $k$ that is DDIM. The reverse process itself has $k=e^{-h}\sigma_s/\sigma_t$, where $h$ is the step's length in
-$\lambda=\log(\alpha/\sigma)$: DDPM. Better steppers hold a better mean, or choose another $k$.
+At its largest $k$ that is DDIM. The reverse process itself has $k=e^{-h}\sigma_s/\sigma_t$, where $h$ is the step's
+length in $\lambda=\log(\alpha/\sigma)$: DDPM. Better steppers hold a better mean, or choose another $k$.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def er_sde(
     r"""ER-SDE-Solver-3 (Cui et al. 2023, arXiv 2309.06169, algorithm 3): much noise early, little late.
 
     With $\rho=\sigma/\alpha$ and $\varphi(\rho)=\rho\,(e^{\rho^{0.3}}+10)$, the paper's fifth choice, a step keeps
-    $k=\tfrac{\alpha_s}{\alpha_t}\tfrac{\varphi(\rho_s)}{\varphi(\rho_t)}$, and averages the parabola through three posterior
-    means, in $\rho$, under the weight $d(1/\varphi)$.
+    $k=\alpha_s\varphi(\rho_s)/\alpha_t\varphi(\rho_t)$, and averages the parabola through three posterior means, in
+    $\rho$, under the weight $d(1/\varphi)$.
     """
     here, there = coefficients(path, t), coefficients(path, s)
     mean, size = denoise(x, t).mean, fieldwise(_ratio_step, x, here, there)
