@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ornstein.denoise.posterior import Bound
@@ -182,7 +182,7 @@ def _ratio_step(
     return pad(size.to(x.dtype), x).expand_as(x)
 
 
-def _rests(here: Coefficients, there: Coefficients) -> Float[Tensor, "..."]:
+def _rests(here: Coefficients, there: Coefficients) -> Bool[Tensor, "..."]:
     return (here.alpha == there.alpha) & (here.sigma == there.sigma)
 
 
