@@ -133,11 +133,10 @@ def held_mean(
     mean: Float[Tensor, "*shape"],
     size: Float[Tensor, "*shape"],
     *flat: Float[Tensor, "*shape"],
-    rate: float = 1.0,
 ) -> Float[Tensor, "*shape"]:
     """The posterior mean to hold over a step of length `size`, from this one and what ``recall`` gave."""
     earlier = past(flat)
-    return average(mean, earlier, mean_moments(size, len(earlier), fewer(earlier, 2), rate))
+    return average(mean, earlier, mean_moments(size, len(earlier), line=fewer(earlier, 2)))
 
 
 def fewer(earlier: Past, count: int) -> bool | Bool[Tensor, "*shape"]:

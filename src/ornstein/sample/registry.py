@@ -26,7 +26,9 @@ METHODS: dict[str, Method] = {
     ),
     "ddpm": Method(ancestral, 1, 1, True, "adds noise at each step, wants 50 or more"),
     "sde-dpmpp-2m": Method(sde_dpmpp_2m, 2, 1, True, "the same with a line through two guesses", since(1)),
-    "sa-solver": Method(sa_solver, 2, 1, True, "the same with a parabola, mended as in unipc-3", mending(2)),
+    "sa-solver": Method(
+        sa_solver, 2, 1, True, "the same, mended by each evaluation as in unipc-3", mending(1)
+    ),
     "er-sde": Method(er_sde, 3, 1, True, "parabola; much noise early, little late", since(2)),
     "heun-churn": Method(churned_heun, 2, 2, True, "heun from a sample made noisier first"),
 }

@@ -106,7 +106,7 @@ def dpmpp_3s(
 
 
 def between(path: Paths, t: Time, s: Time, share: float) -> Time:
-    r"""The time a share of the way from $t$ to $s$ in $\lambda$; $t$ itself where the way is endless."""
+    r"""The time a share of the way from $t$ to $s$ in $\lambda$; $t$ itself where the way is endless, or none."""
     if isinstance(path, Mapping):
         return {
             name: _between(
@@ -121,7 +121,7 @@ def between(path: Paths, t: Time, s: Time, share: float) -> Time:
 
 def _between(path: Path, t: Tensor, s: Tensor, share: float) -> Tensor:
     here, there = path(t).logsnr, path(s).logsnr
-    way = (there - here).isfinite()
+    way = (there != here) & (there - here).isfinite()
     return torch.where(way, path.time(torch.where(way, here + share * (there - here), 0.0)), t)
 
 

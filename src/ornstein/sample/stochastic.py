@@ -59,17 +59,18 @@ def sde_dpmpp_2m(
 def sa_solver(
     denoise: Bound, path: Paths, x: Sample, t: Time, s: Time, memory: Memory, noise: Callable[[], Sample]
 ) -> tuple[Sample, Memory]:
-    """SA-Solver with three guesses and a corrector (Xue et al. 2023, arXiv 2309.05019, algorithm 1), tau = 1.
+    """SA-Solver with two guesses and a corrector (Xue et al. 2023, arXiv 2309.05019, algorithm 1), tau = 1.
 
-    UniPC-3 for the reverse process: the same polynomials, averaged under the weight that noise leaves them.
+    SDE-DPM-Solver++(2M) with each step mended as in UniPC: the same polynomials, averaged under the weight that noise
+    leaves them.
     """
     here, there = coefficients(path, t), coefficients(path, s)
     mean, size = denoise(x, t).mean, fieldwise(log_step, x, here, there)
-    x, flat = corrected(x, mean, memory), recall(memory, 2)
-    held = fieldwise(partial(held_mean, rate=RATE), mean, size, *flat)
+    x, flat = corrected(x, mean, memory), recall(memory, 1)
+    held = fieldwise(held_mean, mean, size, *flat)
     correction = correction_to_come(fieldwise(_gain, x, here, there), mean, held, size, flat, RATE)
     moved = fieldwise(_reversal, x, held, noise(), here, there)
-    return moved, {**remember(memory, mean, size, 2), **correction}
+    return moved, {**remember(memory, mean, size, 1), **correction}
 
 
 def _reversal(
