@@ -5,8 +5,8 @@ arXiv 1806.07366, theorem 1; Song et al. 2021, arXiv 2011.13456, section 4.3), s
 
 $$\log p(x_t)=\log p(x_1)+\log\left|\det\frac{\partial x_1}{\partial x_t}\right|.$$
 
-For data of unit variance the second term is $d\log(\text{scale}_1/\text{scale}_t)$; only how the denoiser differs from
-that one is integrated, in the frame of Heun's method, as $-\int\tfrac{m^2}{\sigma}\bigl(\operatorname{tr}\tfrac{\partial
+For data of unit variance the second term is $d\log(\text{scale}_1/\text{scale}_t)$; only how the denoiser differs
+from that one is integrated, in the frame of Heun's method, as $-\int\tfrac{m^2}{\sigma}\bigl(\operatorname{tr}\tfrac{\partial
 \hat x}{\partial x}-\tfrac{d\,\alpha}{\alpha^2+\sigma^2}\bigr)d\tau$ with $m=\alpha+\sigma$ and $\tau=\sigma/m$.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,8 +38,8 @@ def log_likelihood(
 ) -> Float[Tensor, " rows"]:
     """Log density, in nats, of samples at the grid's first time; by Heun's method, of second order in the steps.
 
-    The trace is estimated with one random direction a row and step (Hutchinson 1990): unbiased, and exact where elements
-    do not depend on each other.
+    The trace is estimated with one random direction a row and time (Hutchinson 1990): unbiased, and exact where
+    elements do not depend on each other.
 
     Args:
         denoiser: must be differentiable in its sample.
@@ -55,17 +54,16 @@ def log_likelihood(
     """
     if not (grid.diff() > 0).all() or not path(grid[:1]).sigma > 0:
         raise ValueError("the grid must rise, from a time that has some noise")
-    numbers, started, dimensions = path(grid), x, x[0].numel()
+    numbers, dimensions = path(grid), x[0].numel()
     sizes = numbers.alpha + numbers.sigma
     change = torch.zeros(len(x), dtype=x.dtype, device=x.device)
-    here = _slopes(denoiser, path, x, grid[0], condition, seeds, 0)
-    for k, (t, s) in enumerate(pairwise(range(len(grid)))):
-        way = numbers.sigma[s] / sizes[s] - numbers.sigma[t] / sizes[t]
-        guess = sizes[s] * (x / sizes[t] + way * here[0])
-        there = _slopes(denoiser, path, guess, grid[s], condition, seeds, k + 1)
-        x = sizes[s] * (x / sizes[t] + way * (here[0] + there[0]) / 2)
+    for k in range(1, len(grid)):
+        here = _slopes(denoiser, path, x, grid[k - 1], condition, seeds, k - 1)
+        way = numbers.sigma[k] / sizes[k] - numbers.sigma[k - 1] / sizes[k - 1]
+        guess = sizes[k] * (x / sizes[k - 1] + way * here[0])
+        there = _slopes(denoiser, path, guess, grid[k], condition, seeds, k)
+        x = sizes[k] * (x / sizes[k - 1] + way * (here[0] + there[0]) / 2)
         change = change + way * (here[1] + there[1]) / 2
-        here = _slopes(denoiser, path, x, grid[s], condition, seeds, k + 1) if s + 1 < len(grid) else there
     noise = numbers.scale[-1]
     whole = (x / noise).square().flatten(1).sum(1) / 2 + dimensions * (
         math.log(2 * math.pi) / 2 + noise.log()
