@@ -6,8 +6,10 @@ arXiv 1806.07366, theorem 1; Song et al. 2021, arXiv 2011.13456, section 4.3), s
 $$\log p(x_t)=\log p(x_1)+\log\left|\det\frac{\partial x_1}{\partial x_t}\right|.$$
 
 For data of unit variance the second term is $d\log(\text{scale}_1/\text{scale}_t)$; only how the denoiser differs
-from that one is integrated, in the frame of Heun's method, as $-\int\tfrac{m^2}{\sigma}\bigl(\operatorname{tr}\tfrac{\partial
-\hat x}{\partial x}-\tfrac{d\,\alpha}{\alpha^2+\sigma^2}\bigr)d\tau$ with $m=\alpha+\sigma$ and $\tau=\sigma/m$.
+from that one is integrated, in the frame of Heun's method, as
+
+$$-\int\frac{m^2}{\sigma}\left(\operatorname{tr}\frac{\partial\hat x}{\partial x}-\frac{d\,\alpha}{\alpha^2+\sigma^2}\right)d\tau,
+\qquad m=\alpha+\sigma,\ \tau=\sigma/m.$$
 """
 
 from __future__ import annotations
