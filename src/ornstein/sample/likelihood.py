@@ -8,8 +8,8 @@ $$\log p(x_t)=\log p(x_1)+\log\left|\det\frac{\partial x_1}{\partial x_t}\right|
 For data of unit variance the second term is $d\log(\text{scale}_1/\text{scale}_t)$; only how the denoiser differs
 from that one is integrated, in the frame of Heun's method, as
 
-$$-\int\frac{m^2}{\sigma}\left(\operatorname{tr}\frac{\partial\hat x}{\partial x}-\frac{d\,\alpha}{\alpha^2+\sigma^2}\right)d\tau,
-\qquad m=\alpha+\sigma,\ \tau=\sigma/m.$$
+$$-\int\frac{m^2}{\sigma}\left(\operatorname{tr}\frac{\partial\hat x}{\partial x}
+-\frac{d\,\alpha}{\alpha^2+\sigma^2}\right)d\tau,\qquad m=\alpha+\sigma,\ \tau=\sigma/m.$$
 """
 
 from __future__ import annotations
