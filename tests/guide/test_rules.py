@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ornstein.denoise.posterior import Denoiser, Posterior
 from ornstein.guide.auto import AutoGuided
 from ornstein.guide.classifier_free import ClassifierFree, Guided
 from ornstein.guide.rules import CfgZero, Projected, Rescaled, straight
@@ -79,13 +80,20 @@ def test_a_rule_acts_on_guided_rows_only():
 
 @each_path
 def test_autoguidance_undoes_an_error_that_the_worse_model_makes_twice_as_large(path):
-    """Both too narrow: guided by two, the model is as wide as the data."""
+    """What both are wrong about alike is what is taken away."""
     x_t, t = normal(3, 4), path.time(real(-1.0, 0.0, 1.0))
     truth = gaussian(path)(x_t, t).mean
 
-    def wrong(by: float):
-        return lambda x, time, condition: type(gaussian(path)(x, time))(gaussian(path)(x, time).mean + by)
+    def wrong(by: float) -> Denoiser:
+        return lambda x, time, condition: Posterior(gaussian(path)(x, time).mean + by)
 
     mean = AutoGuided(wrong(0.1), wrong(0.2), 2.0)(x_t, t, None).mean
     torch.testing.assert_close(mean, truth)
-    assert torch.equal(AutoGuided(wrong(0.1), None, 1.0)(x_t, t, None).mean, wrong(0.1)(x_t, t, None).mean)
+
+
+def test_autoguidance_by_one_does_not_ask_the_worse_model():
+    def never(x, time, condition):
+        raise AssertionError("asked")
+
+    x_t, t, good = normal(3, 4), real(0.2, 0.5, 0.9), gaussian(Flow())
+    assert torch.equal(AutoGuided(good, never, 1.0)(x_t, t, None).mean, good(x_t, t).mean)

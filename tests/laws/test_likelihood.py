@@ -73,7 +73,7 @@ def test_a_mixture_by_the_mean_over_directions():
 
 @each_whole_path
 def test_noise_and_back(path):
-    """Followed to noise and back on the same grid, a sample returns, with an error of second order."""
+    """Followed to noise and back on the same grid, a sample returns: the errors of second order cancel."""
     denoiser, x = gaussian(path), normal(5, 3)
 
     def error(steps: int) -> float:
@@ -82,7 +82,7 @@ def test_noise_and_back(path):
         back = sample(METHODS["heun"], denoiser, path, noise, grid.flip(0), None, range(5))
         return float((back - x).abs().max())
 
-    assert slope(error, (96, 192)) == pytest.approx(2, abs=0.3)
+    assert slope(error, (96, 192)) == pytest.approx(3, abs=0.2)
     grid = rising(path, 192)
     noise = sample(METHODS["heun"], denoiser, path, x, grid, None, range(5))
     torch.testing.assert_close(noise, denoiser.solution(x, grid[:1], grid[-1:]), rtol=1e-3, atol=1e-3)

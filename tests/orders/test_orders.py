@@ -34,7 +34,7 @@ from tests.common import (
 )
 
 TOLERANCE = {1: 0.1, 2: 0.15, 3: 0.2, 4: 0.2}
-WEAK_TOLERANCE = {1: 0.1, 2: 0.3, 3: 0.3}
+WEAK_TOLERANCE = {1: 0.1, 2: 0.3, 3: 0.4}
 STEPS = (96, 192)
 
 
@@ -136,7 +136,7 @@ def test_fixed_numbers_are_of_fourth_order_where_steps_are_even():
     method, denoiser, x = METHODS["ipndm-4"], gaussian(path), normal(6, 1)
 
     def error(steps: int) -> float:
-        grid = path.time(-2 * torch.linspace(3, 0.2, steps + 1, dtype=torch.float64).log())
+        grid = path.time(-2 * torch.linspace(3, 1, steps + 1, dtype=torch.float64).log())
         memory, moved = method.fresh(x), x
         for k, (t, s) in enumerate(pairwise(grid)):
             held = denoiser.solution(3 * x, grid[:1], t[None]) if k < 4 else moved

@@ -92,7 +92,8 @@ def products(earlier: Past) -> list[Polynomial]:
 
     A guess that is missing gives no factor.
     """
-    found, age = [[torch.ones(())]], torch.zeros(())
+    found: list[Polynomial] = [[torch.ones(())]]
+    age = torch.zeros(())
     for _, step in earlier:
         age = age + step
         missing = age.isinf()

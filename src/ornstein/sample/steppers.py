@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ornstein.denoise.posterior import Bound
 from ornstein.process.fields import Sample, Time, fieldwise
-from ornstein.process.gaussian import Coefficients, Path, coefficients
+from ornstein.process.gaussian import Coefficients, coefficients
 from ornstein.sample.history import log_step, mean_moments
 from ornstein.sample.stepper import Memory, Paths, denoising_step
 
@@ -107,19 +108,18 @@ def dpmpp_3s(
 
 def between(path: Paths, t: Time, s: Time, share: float) -> Time:
     r"""The time a share of the way from $t$ to $s$ in $\lambda$; $t$ itself where the way is endless, or none."""
-    if isinstance(path, Mapping):
-        return {
-            name: _between(
-                part, *(time[name] if isinstance(time, Mapping) else time for time in (t, s)), share
-            )
-            for name, part in path.items()
-        }
-    if isinstance(t, Mapping) and isinstance(s, Mapping):
-        return {name: _between(path, t[name], s[name], share) for name in t}
-    return _between(path, t, s, share)
+    fields = next((part for part in (path, t, s) if isinstance(part, Mapping)), None)
+    if fields is None:
+        return _between(path, t, s, share)
+    return {name: _between(*(_of(part, name) for part in (path, t, s)), share) for name in fields}
 
 
-def _between(path: Path, t: Tensor, s: Tensor, share: float) -> Tensor:
+def _of(part: Any, field: str) -> Any:
+    """A field's own part, or what all fields share."""
+    return part[field] if isinstance(part, Mapping) else part
+
+
+def _between(path: Any, t: Any, s: Any, share: float) -> Float[Tensor, "*time"]:
     here, there = path(t).logsnr, path(s).logsnr
     way = (there != here) & (there - here).isfinite()
     return torch.where(way, path.time(torch.where(way, here + share * (there - here), 0.0)), t)

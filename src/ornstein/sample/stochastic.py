@@ -145,7 +145,7 @@ def _held_in_ratio(
     for k in range(1, len(earlier) + 1):
         rest = k * _phi(low) * _integral(partial(_weighted, high=high, power=k - 1), low, high)
         moment = ((high - low) ** k - rest) / (1 - _phi(low) / _phi(high))
-        moments.append(pad(torch.where(whole, moment, 0.0), mean).to(mean.dtype))
+        moments.append(pad(torch.where(whole, moment, 0.0), mean).to(mean.dtype).expand_as(mean))
     return average(mean, earlier, moments)
 
 
