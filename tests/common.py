@@ -34,6 +34,11 @@ each_deterministic = pytest.mark.parametrize(
     [m for m in METHODS.values() if not m.stochastic],
     ids=[n for n, m in METHODS.items() if not m.stochastic],
 )
+each_stochastic = pytest.mark.parametrize(
+    "method",
+    [m for m in METHODS.values() if m.stochastic],
+    ids=[n for n, m in METHODS.items() if m.stochastic],
+)
 
 
 def real(*values: float) -> Tensor:

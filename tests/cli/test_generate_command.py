@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ornstein.cli.generate import SAMPLERS
 from ornstein.output import read
+from ornstein.sample.registry import METHODS
 from tests.common import heed_interrupts
 from tests.small import Command, Said
 
@@ -229,3 +232,7 @@ def test_ctrl_c_leaves_nothing_half_written(bundle: Path, tmp_path: Path) -> Non
     assert error.decode().strip().splitlines()[-1:] in (["ornstein: stopped"], [])
     assert b"Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_names_every_sampler():
+    assert set(re.findall(r"[a-z][-\w]+", SAMPLERS)) - {"or"} == set(METHODS)

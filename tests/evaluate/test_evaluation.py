@@ -25,7 +25,6 @@ from ornstein.evaluate.scorer_training import train_scorer
 from ornstein.evaluate.scorers import find_scorer
 from ornstein.model import Model
 from ornstein.recipes.recipe import Stage
-from ornstein.sample.registry import METHODS
 from tests.train.conftest import make_pack, tiny_recipe, trainer_of
 
 SMALL = ScorerConfig(size=16, widths=(8, 16), space=16, length=8)
@@ -199,15 +198,16 @@ def test_a_sweep_measures_every_setting_and_recommends_one_of_them(
 ) -> None:
     monkeypatch.setattr(sweeps, "GUIDANCE", (1.0, 2.0))
     monkeypatch.setattr(sweeps, "EVALUATIONS", (2, 6))
+    monkeypatch.setattr(sweeps, "SAMPLERS", ("heun", "dpmpp-2m"))
     found = sweeps.sweep(evaluator, replace(PLAN, samples=30))
     assert [point.settings.guidance for point in found.guided] == [1.0, 2.0]
-    assert len(found.methods) == 2 * len(METHODS)
-    # one step of a second-order method costs its two evaluations: equal cost is compared, not equal steps
+    assert len(found.methods) == 2 * len(sweeps.SAMPLERS)
+    # one step of Heun costs its two evaluations: equal cost is compared, not equal steps
     assert {point.evaluations for point in found.methods} == {2, 6}
     by_cost = {n: [p.distance.value for p in found.methods if p.evaluations == n] for n in (2, 6)}
     assert min(by_cost[6]) < min(by_cost[2])
     assert found.recommended.guidance in (1.0, 2.0)
-    assert found.recommended.sampler in METHODS
+    assert found.recommended.sampler in sweeps.SAMPLERS
     text = render(evaluator.run(PLAN), "ornstein evaluate mine --sweep", found)
     assert text.count("<tr><td>dpmpp-2m</td>") == 2  # a row for each number of evaluations
     json.dumps(found.facts(), allow_nan=False)

@@ -41,8 +41,10 @@ def test_a_posterior_is_that_of_the_same_level(path, target):
 @each_path
 @each_method
 def test_a_whole_trajectory_is_that_of_matched_levels(path, method):
-    """DDIM, DPM++ and ancestral steps depend on levels alone. Heun's trapezoid too: its frame is made of levels."""
-    grid = LogsnrGrid(logsnr_min=-5.0, logsnr_max=6.0)
+    """Steps depend on levels alone. Heun's trapezoid too: its frame is made of levels."""
+    grid = LogsnrGrid(
+        logsnr_min=-4.5, logsnr_max=6.0
+    )  # churn goes back from there, and no path may end before
     seeds = [3, 4]
     ends = []
     for p in (Flow(), path):

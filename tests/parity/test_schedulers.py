@@ -9,8 +9,10 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_deis_multistep import DEISMultistepScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
 from ornstein.denoise.precondition import LOGSNR_LIMIT, NetworkDenoiser
@@ -117,6 +119,54 @@ def test_dpmpp_2m(options, path, theirs, ours, spacing):
     scheduler.sigmas = torch.cat([(-path(grid[:-1]).logsnr / 2).exp(), real(0.0).reshape(1)])
     expected = run_theirs(scheduler, path, x, grid)
     torch.testing.assert_close(run_ours("dpmpp-2m", ours, path, x, grid), expected, rtol=1e-5, atol=1e-5)
+
+
+@each_schedule
+@each_prediction
+@pytest.mark.parametrize(
+    ("kind", "name"), [(UniPCMultistepScheduler, "unipc-3"), (DEISMultistepScheduler, "deis-3")]
+)
+def test_three_guesses(options, path, theirs, ours, kind, name):
+    """Up to the last noise level: their last steps, and only theirs, fall back to lower orders."""
+    scheduler = in_float64(
+        kind(
+            **options,
+            prediction_type=theirs,
+            solver_order=3,
+            lower_order_final=False,
+            timestep_spacing="linspace",
+        )
+    )
+    scheduler.set_timesteps(STEPS)
+    grid, x = grid_of(scheduler.timesteps)[:-1], normal(3, 8)
+    scheduler.timesteps = scheduler.timesteps[:-1]
+    scheduler.sigmas = (-path(grid).logsnr / 2).exp()
+    expected = run_theirs(scheduler, path, x, grid)
+    torch.testing.assert_close(run_ours(name, ours, path, x, grid), expected, rtol=1e-8, atol=1e-8)
+
+
+@each_schedule
+@each_prediction
+def test_sde_dpmpp_2m_with_the_same_noise(options, path, theirs, ours):
+    scheduler = in_float64(
+        DPMSolverMultistepScheduler(
+            **options, prediction_type=theirs, algorithm_type="sde-dpmsolver++", final_sigmas_type="zero"
+        )
+    )
+    scheduler.set_timesteps(STEPS)
+    grid, x = grid_of(scheduler.timesteps), normal(3, 8)
+    scheduler.sigmas = torch.cat([(-path(grid[:-1]).logsnr / 2).exp(), real(0.0).reshape(1)])
+    first, second = (torch.Generator().manual_seed(5) for _ in range(2))
+    expected = run_theirs(scheduler, path, x, grid, generator=first)
+    result = run_ours(
+        "sde-dpmpp-2m",
+        ours,
+        path,
+        x,
+        grid,
+        lambda: torch.randn(x.shape, generator=second, dtype=torch.float32).to(x),
+    )
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_dpmpp_2m_finds_the_same_noise_levels():

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ornstein.cli.generate import Sampler
+
 if TYPE_CHECKING:
     from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
     from ornstein.evaluate.sweep import Sweep
@@ -29,7 +31,7 @@ def evaluate(
     samples: Annotated[int, typer.Option(help="Generated pictures, and as many real ones.")] = 2000,
     steps: Annotated[int | None, typer.Option(help="Sampler steps (the model's default).")] = None,
     guidance: Annotated[float | None, typer.Option(help="How strongly prompts steer; 1 is off.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="ddim, heun, dpmpp-2m or ddpm.")] = None,
+    sampler: Sampler = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     networks: Annotated[
         list[str] | None,

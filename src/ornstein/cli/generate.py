@@ -28,7 +28,11 @@ Seed = Annotated[
 ]
 Steps = Annotated[int | None, typer.Option(help="Sampler steps (the model's default).")]
 Guidance = Annotated[float | None, typer.Option(help="How strongly the prompt steers; 1 is off.")]
-Sampler = Annotated[str | None, typer.Option(help="ddim, heun, dpmpp-2m or ddpm.")]
+SAMPLERS = (  # the registry's own names, which cannot be read here without loading torch
+    "ddim, heun, dpmpp-2s, dpmpp-3s, dpmpp-2m, dpmpp-3m, unipc-3, deis-3, ipndm-4, ddpm, sde-dpmpp-2m, sa-solver, "
+    "er-sde or heun-churn."
+)
+Sampler = Annotated[str | None, typer.Option(help=SAMPLERS)]
 Negative = Annotated[str, typer.Option(help="What to move away from.")]
 Name = Annotated[str, typer.Option("--model", help="A model's name or its folder.")]
 Size = Annotated[int | None, typer.Option(help="Side in pixels.")]

@@ -21,7 +21,6 @@ from ornstein.evaluate.evaluation import Evaluation
 from ornstein.evaluate.fidelity import Figure
 from ornstein.evaluate.sweep import EVALUATIONS, Sweep
 from ornstein.output import to_image
-from ornstein.sample.registry import METHODS
 
 SHOWN = 48  # pairs of generated and real pictures
 INK, PALE = "#1f5fbf", "#b5791e"  # generated, real
@@ -181,7 +180,7 @@ def sweep_plots(found: Sweep) -> list[str]:
         other.set_ylabel("alignment (higher is better)")
     charts.append(svg(chart))
     chart, axes = plt.subplots(figsize=(7, 3))
-    for name in METHODS:
+    for name in dict.fromkeys(point.settings.sampler for point in methods):
         mine = [point for point in methods if point.settings.sampler == name]
         axes.plot(
             [p.evaluations for p in mine],

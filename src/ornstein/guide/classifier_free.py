@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ornstein.denoise.posterior import Denoiser, Posterior
-from ornstein.process.fields import Sample, Time, fieldwise, first_tensor, pad, select_rows
+from ornstein.guide.rules import Rule, straight
+from ornstein.process.fields import Sample, Time, fieldwise, first_tensor, select_rows
 
 
 @runtime_checkable
@@ -51,10 +52,12 @@ class ClassifierFree:
     Attributes:
         denoiser: evaluates conditions.
         interval: times (low, high) within which guidance acts, ends included.
+        rule: what becomes of both guesses, field by field.
     """
 
     denoiser: Denoiser
     interval: tuple[float, float] = (0.0, 1.0)
+    rule: Rule = straight
 
     def __call__(self, x_t: Sample, t: Time, condition: Any) -> Posterior:
         """`condition` is a ``Guided``; returns the guided posterior of each row."""
@@ -68,8 +71,9 @@ class ClassifierFree:
             return self.denoiser(x_t, t, condition.positive)
         both = torch.cat([torch.arange(rows), twins])
         asked = condition.positive.join(condition.negative.select(twins))
-        mean = self.denoiser(select_rows(x_t, both), select_rows(t, both), asked).mean
-        return Posterior(fieldwise(_push, mean, rows, twins, condition.scale[twins]))
+        x, times = select_rows(x_t, both), select_rows(t, both)
+        mean = self.denoiser(x, times, asked).mean
+        return Posterior(fieldwise(_follow, mean, x, times, self.rule, twins, condition.scale[twins]))
 
 
 def _row_time(t: Time) -> Float[Tensor, " rows"]:
@@ -78,13 +82,16 @@ def _row_time(t: Time) -> Float[Tensor, " rows"]:
     return torch.stack([time.reshape(len(time), -1).amax(1) for time in each]).amax(0)
 
 
-def _push(
+def _follow(
     mean: Float[Tensor, "both *shape"],
-    rows: int,
+    x: Float[Tensor, "both *shape"],
+    t: Float[Tensor, "both ..."],
+    rule: Rule,
     twins: Int[Tensor, " twins"],
     scale: Float[Tensor, " twins"],
-) -> Float[Tensor, "{rows} *shape"]:
-    positive, negative = mean[:rows], mean[rows:]
-    index = twins.to(mean.device)
-    weight = pad(scale.to(mean), negative)
-    return positive.index_copy(0, index, negative + weight * (positive[index] - negative))
+) -> Float[Tensor, "rows *shape"]:
+    """The guesses of all rows, guided where a row has a twin; twins stand behind the rows."""
+    rows = len(mean) - len(twins)
+    positive, negative, index = mean[:rows], mean[rows:], twins.to(mean.device)
+    guided = rule(positive[index], negative, scale.to(mean), x[rows:], t[rows:])
+    return positive.index_copy(0, index, guided)

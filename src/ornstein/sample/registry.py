@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from ornstein.errors import UsageError, nearest
-from ornstein.sample.multistep import dpmpp_2m, fresh_2m
+from ornstein.sample.corrector import mending
+from ornstein.sample.history import since
+from ornstein.sample.multistep import deis_3, dpmpp_2m, dpmpp_3m, ipndm_4, unipc_3
 from ornstein.sample.stepper import Method
-from ornstein.sample.steppers import ancestral, ddim, heun
+from ornstein.sample.steppers import ddim, dpmpp_2s, dpmpp_3s, heun
+from ornstein.sample.stochastic import ancestral, churned_heun, er_sde, sa_solver, sde_dpmpp_2m
 
 METHODS: dict[str, Method] = {
     "ddim": Method(ddim, 1, 1, False, "Euler step of the probability-flow equation; the plainest"),
-    "heun": Method(heun, 2, 2, False, "trapezoid, two evaluations a step; smooth at many steps"),
-    "dpmpp-2m": Method(
-        dpmpp_2m, 2, 1, False, "two-step extrapolation; the best of these at 10-30 steps", fresh_2m
+    "heun": Method(heun, 2, 2, False, "trapezoid; smooth at many steps"),
+    "dpmpp-2s": Method(dpmpp_2s, 2, 2, False, "midpoint"),
+    "dpmpp-3s": Method(dpmpp_3s, 3, 3, False, "thirds of the step; the most exact at many steps"),
+    "dpmpp-2m": Method(dpmpp_2m, 2, 1, False, "line through two guesses; good at 10-30 steps", since(1)),
+    "dpmpp-3m": Method(dpmpp_3m, 3, 1, False, "parabola through three guesses", since(2)),
+    "unipc-3": Method(
+        unipc_3, 4, 1, False, "the same, and each evaluation mends the step before", mending(2)
     ),
-    "ddpm": Method(ancestral, 1, 1, True, "ancestral sampling; adds noise at each step, wants 50 or more"),
+    "deis-3": Method(deis_3, 3, 1, False, "parabola through three guesses of the noise", since(2)),
+    "ipndm-4": Method(
+        ipndm_4, 2, 1, False, "four guesses of the noise by fixed numbers; sturdy in 5-10", since(3)
+    ),
+    "ddpm": Method(ancestral, 1, 1, True, "adds noise at each step, wants 50 or more"),
+    "sde-dpmpp-2m": Method(sde_dpmpp_2m, 2, 1, True, "the same with a line through two guesses", since(1)),
+    "sa-solver": Method(
+        sa_solver, 2, 1, True, "the same, mended by each evaluation as in unipc-3", mending(1)
+    ),
+    "er-sde": Method(er_sde, 3, 1, True, "parabola; much noise early, little late", since(2)),
+    "heun-churn": Method(churned_heun, 2, 2, True, "heun from a sample made noisier first"),
 }
 
 

@@ -1,8 +1,9 @@
-"""Steppers that need no memory: DDIM, Heun, ancestral."""
+"""Deterministic steppers that need no memory: DDIM, Heun, DPM-Solver++(2S) and (3S)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,7 +12,8 @@ from torch import Tensor
 from ornstein.denoise.posterior import Bound
 from ornstein.process.fields import Sample, Time, fieldwise
 from ornstein.process.gaussian import Coefficients, coefficients
-from ornstein.sample.stepper import Memory, Paths, denoising_step, noise_ratio
+from ornstein.sample.history import log_step, mean_moments
+from ornstein.sample.stepper import Memory, Paths, denoising_step
 
 
 def ddim(
@@ -69,28 +71,70 @@ def _velocity(
     return (x - c.alpha * mean) / torch.where(done, 1.0, c.sigma) - mean
 
 
-def ancestral(
+def dpmpp_2s(
     denoise: Bound, path: Paths, x: Sample, t: Time, s: Time, memory: Memory, noise: Callable[[], Sample]
 ) -> tuple[Sample, Memory]:
-    r"""DDPM: draw from $q(x_s\mid x_t,\hat x)$; weak order one, stochastic, one evaluation.
+    r"""DPM-Solver++(2S): second order, two evaluations (Lu et al. 2022, arXiv 2211.01095, algorithm 1, r = 1/2).
 
-    Ho et al. 2020, arXiv 2006.11239, eq. 6-7, with the posterior variance, for any pair of times.
+    The posterior mean in the middle of the step, in $\lambda=\log(\alpha/\sigma)$, is held for all of it.
     """
     here, there = coefficients(path, t), coefficients(path, s)
-    return fieldwise(_posterior_draw, x, denoise(x, t).mean, noise(), here, there), memory
+    first = denoise(x, t).mean
+    if _clean(there):
+        return fieldwise(denoising_step, x, first, here, there), memory
+    middle = between(path, t, s, 1 / 2)
+    guess = fieldwise(denoising_step, x, first, here, coefficients(path, middle))
+    return fieldwise(denoising_step, x, denoise(guess, middle).mean, here, there), memory
 
 
-def _posterior_draw(
+def dpmpp_3s(
+    denoise: Bound, path: Paths, x: Sample, t: Time, s: Time, memory: Memory, noise: Callable[[], Sample]
+) -> tuple[Sample, Memory]:
+    r"""DPM-Solver++(3S): third order, three evaluations, at thirds of the step in $\lambda$.
+
+    DPM-Solver-3 (Lu et al. 2022, arXiv 2206.00927, algorithm 2) in the posterior mean: each evaluation bends the line
+    of means that the next stretch holds the average of.
+    """
+    here, there = coefficients(path, t), coefficients(path, s)
+    first = denoise(x, t).mean
+    if _clean(there):
+        return fieldwise(denoising_step, x, first, here, there), memory
+    third, later = (between(path, t, s, share) for share in (1 / 3, 2 / 3))
+    guess = fieldwise(denoising_step, x, first, here, coefficients(path, third))
+    second, then = denoise(guess, third).mean, coefficients(path, later)
+    guess = fieldwise(_along_a_line, x, first, second, here, then, 1 / 2)
+    return fieldwise(_along_a_line, x, first, denoise(guess, later).mean, here, there, 2 / 3), memory
+
+
+def between(path: Paths, t: Time, s: Time, share: float) -> Time:
+    r"""The time a share of the way from $t$ to $s$ in $\lambda$; $t$ itself where the way is endless, or none."""
+    fields = next((part for part in (path, t, s) if isinstance(part, Mapping)), None)
+    if fields is None:
+        return _between(path, t, s, share)
+    return {name: _between(*(_of(part, name) for part in (path, t, s)), share) for name in fields}
+
+
+def _of(part: Any, field: str) -> Any:
+    """A field's own part, or what all fields share."""
+    return part[field] if isinstance(part, Mapping) else part
+
+
+def _between(path: Any, t: Any, s: Any, share: float) -> Float[Tensor, "*time"]:
+    here, there = path(t).logsnr, path(s).logsnr
+    way = (there != here) & (there - here).isfinite()
+    return torch.where(way, path.time(torch.where(way, here + share * (there - here), 0.0)), t)
+
+
+def _along_a_line(
     x: Float[Tensor, "*shape"],
-    mean: Float[Tensor, "*shape"],
-    noise: Float[Tensor, "*shape"],
+    first: Float[Tensor, "*shape"],
+    later: Float[Tensor, "*shape"],
     here: Coefficients,
     there: Coefficients,
+    share: float,
 ) -> Float[Tensor, "*shape"]:
-    here, there = here.like(x), there.like(x)
-    ratio = noise_ratio(here, there)
-    # alpha of the single step from s to t; 1 where a row rests, be it at pure noise
-    step = torch.where(here.alpha == there.alpha, 1.0, here.alpha / there.alpha)
-    keep = step * ratio**2  # weight of x_t: step * sigma_s^2 / sigma_t^2
-    added = (1 - (step * ratio) ** 2).clamp(min=0)  # share of sigma_s^2 that is fresh noise
-    return keep * x + (there.alpha - keep * here.alpha) * mean + there.sigma * added.sqrt() * noise
+    """A step with the average of the line of means through the step's start and the point after `share` of it."""
+    size = log_step(x, here, there)
+    (middle,) = mean_moments(size, 1)
+    slope = torch.where(middle == 0, 0.0, (later - first) / (share * size))
+    return denoising_step(x, first + slope * middle, here, there)
