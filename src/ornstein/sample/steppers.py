@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -111,12 +111,12 @@ def between(path: Paths, t: Time, s: Time, share: float) -> Time:
     fields = next((part for part in (path, t, s) if isinstance(part, Mapping)), None)
     if fields is None:
         return _between(path, t, s, share)
-    return {name: _between(*(_of(part, name) for part in (path, t, s)), share) for name in fields}
+    return {str(name): _between(_of(path, name), _of(t, name), _of(s, name), share) for name in fields}
 
 
 def _of(part: Any, field: str) -> Any:
     """A field's own part, or what all fields share."""
-    return part[field] if isinstance(part, Mapping) else part
+    return cast(Mapping[str, Any], part)[field] if isinstance(part, Mapping) else part
 
 
 def _between(path: Any, t: Any, s: Any, share: float) -> Float[Tensor, "*time"]:
