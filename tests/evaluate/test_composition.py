@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,16 @@ def test_guidance_is_as_aligned_as_real_pictures_where_its_distance_allows() -> 
     for real, wanted in ((0.2, 1.5), (0.45, 3.0), (0.6, 3.0)):  # 6 is farther beyond chance
         chosen = recommended(guided, methods, Estimate(real, real, real, 9), guided[0].settings)
         assert chosen.guidance == wanted
+
+
+def test_guidance_is_near_to_real_for_the_network_that_knows_such_pictures_too() -> None:
+    """Few pictures leave the first network unsure; the model's own sees at once that no guidance is too little."""
+    own = (Estimate(8.0, 7.0, 9.0, 9), Estimate(1.5, 0.5, 2.5, 9))
+    guided = tuple(
+        replace(point(1.0, 0.6, 0.3, guidance=scale), own=kid)
+        for scale, kid in zip((1.0, 3.0), own, strict=True)
+    )
+    real = Estimate(0.5, 0.5, 0.5, 9)
+    assert recommended(guided, (point(1.0),), real, guided[0].settings).guidance == 3.0
+    unsure = tuple(replace(each, own=None) for each in guided)
+    assert recommended(unsure, (point(1.0),), real, guided[0].settings).guidance == 1.0

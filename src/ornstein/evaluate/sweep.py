@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,13 +14,7 @@ from ornstein.evaluate.mmd import polynomial
 from ornstein.evaluate.samples import Settings
 from ornstein.sample.registry import METHODS
 
-SAMPLERS = (
-    "ddim",
-    "dpmpp-2m",
-    "unipc-3",
-    "ipndm-4",
-    "er-sde",
-)  # the plainest, and the best of each kind in few steps
+SAMPLERS = ("ddim", "dpmpp-2m", "unipc-3", "er-sde")  # of one evaluation a step, sound under guidance
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.5, 6.0)
 EVALUATIONS = (6, 10, 20, 40)  # steps times evaluations a step, so that methods compare at equal cost
 SLACK = 0.05  # share of the best distance by which a cheaper setting may be farther
@@ -28,11 +22,16 @@ SLACK = 0.05  # share of the best distance by which a cheaper setting may be far
 
 @dataclass(frozen=True)
 class Point:
-    """One setting: KID ×1000 against pictures trained on, and the alignment where it can be told."""
+    """One setting: KID ×1000 against pictures trained on, and the alignment where it can be told.
+
+    Attributes:
+        own: that distance in the network trained on the model's own kind of pictures, where it was asked.
+    """
 
     settings: Settings
     distance: Estimate
     alignment: Estimate | None
+    own: Estimate | None = None
 
     @property
     def evaluations(self) -> int:
@@ -57,6 +56,7 @@ class Sweep:
             "points": [
                 {
                     **asdict(point.settings), "kid": round(point.distance.value, 4),
+                    **({"kid, own network": round(point.own.value, 4)} if point.own else {}),
                     "alignment": round(point.alignment.value, 4) if point.alignment else None,
                 }
                 for point in (*self.guided, *self.methods)
@@ -67,19 +67,17 @@ class Sweep:
 def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
     """Measure settings around the plan's: by guidance, and by sampler and evaluations.
 
-    The distance is KID, which has no bias at few samples, in the plan's first network: alignment is told by another,
-    the scorer or the classifier. A plan that names none uses that one for both.
+    The distance is KID, which has no bias at few samples, in the plan's first network; of guidance, which changes what
+    is shown, also in the model's own: the scorer or the classifier, which tells alignment, too.
     """
     network = find_network(plan.networks[0]) if plan.networks else evaluator.own
     assert network is not None
-
-    def points(settings: Iterable[Settings]) -> tuple[Point, ...]:
-        return tuple(measure(evaluator, plan, each, network) for each in settings)
-
     base = plan.settings
-    guided = points(replace(base, guidance=guidance) for guidance in GUIDANCE)
-    methods = points(
-        replace(base, sampler=name, steps=max(1, count // METHODS[name].evaluations))
+    guided = tuple(
+        measure(evaluator, plan, replace(base, guidance=scale), network, evaluator.own) for scale in GUIDANCE
+    )
+    methods = tuple(
+        measure(evaluator, plan, replace(base, sampler=name, steps=steps_of(name, count)), network)
         for name in SAMPLERS
         for count in EVALUATIONS
     )
@@ -88,18 +86,24 @@ def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
     return Sweep(guided, methods, plan.samples, recommended(guided, methods, real, base))
 
 
+def steps_of(sampler: str, evaluations: int) -> int:
+    """Steps that so many evaluations pay, at least one."""
+    return max(1, evaluations // METHODS[sampler].evaluations)
+
+
 def recommended(
     guided: Sequence[Point], methods: Sequence[Point], real: Estimate | None, base: Settings
 ) -> Settings:
     """The least guidance that shows prompts as real pictures do, and the cheapest sampler as near to real as any.
 
     Guidance buys alignment with diversity, so no more is bought than real pictures have: of the scales whose distance
-    cannot be told from the least, the first whose alignment cannot be told from theirs (`real`), or else the best
-    aligned. Without a measure of alignment the least distance decides. Samplers count where they are ``settled``.
+    cannot be told from the least, in either network, the first whose alignment cannot be told from theirs (`real`), or
+    else the best aligned. Without a measure of alignment the least distance decides. Samplers count where they are ``settled``.
     """
     best = min(guided, key=lambda point: point.distance.value)
-    near = [point for point in guided if point.alignment and point.distance.low <= best.distance.high]
-    near.sort(key=lambda point: point.settings.guidance)
+    near = sorted(
+        (point for point in _near(guided) if point.alignment), key=lambda point: point.settings.guidance
+    )
     aligned = [point for point in near if real and point.alignment and point.alignment.high >= real.value]
     most = max(near, key=lambda point: point.alignment.value if point.alignment else 0.0, default=best)
     scale = aligned[0] if aligned else most
@@ -110,6 +114,21 @@ def recommended(
     return replace(
         base, guidance=scale.settings.guidance, sampler=cheap.settings.sampler, steps=cheap.settings.steps
     )
+
+
+def _near(points: Sequence[Point]) -> list[Point]:
+    """Those whose distance cannot be told from the least, in any network that looked at all of them."""
+    near = list(points)
+    for each in ([point.distance for point in points], [point.own for point in points]):
+        found = [estimate for estimate in each if estimate]
+        if len(found) == len(points):
+            least = min(found, key=lambda estimate: estimate.value)
+            near = [
+                p
+                for p, estimate in zip(points, found, strict=True)
+                if p in near and estimate.low <= least.high
+            ]
+    return near
 
 
 def settled(methods: Sequence[Point]) -> list[Point]:
@@ -129,11 +148,22 @@ def _no_farther(distance: float, other: float) -> bool:
     return distance - other <= SLACK * abs(other)
 
 
-def measure(evaluator: Evaluator, plan: Plan, settings: Settings, network: FeatureNetwork) -> Point:
-    """Draw a plan's pictures with other settings, and measure them in a network."""
+def measure(
+    evaluator: Evaluator,
+    plan: Plan,
+    settings: Settings,
+    network: FeatureNetwork,
+    own: FeatureNetwork | None = None,
+) -> Point:
+    """Draw a plan's pictures with other settings, and measure them in a network, or two."""
     rows, prompts, seeds = evaluator.asked(plan)
     pictures = evaluator.draw(settings, prompts, seeds)
-    generated = evaluator.of_generated(network, pictures)
     real = evaluator.real
-    learned = evaluator.of_real(network, real.training, real.some_learned(len(rows), plan.seed))
-    return Point(settings, discrepancy(generated, learned, polynomial), evaluator.aligned(pictures, prompts))
+    known = real.some_learned(len(rows), plan.seed)
+
+    def distance(look: FeatureNetwork) -> Estimate:
+        learned = evaluator.of_real(look, real.training, known)
+        return discrepancy(evaluator.of_generated(look, pictures), learned, polynomial)
+
+    aligned = evaluator.aligned(pictures, prompts)
+    return Point(settings, distance(network), aligned, distance(own) if own is not None else None)
