@@ -98,7 +98,8 @@ def recommended(
 
     Guidance buys alignment with diversity, so no more is bought than real pictures have: of the scales whose distance
     cannot be told from the least, in either network, the first whose alignment cannot be told from theirs (`real`), or
-    else the best aligned. Without a measure of alignment the least distance decides. Samplers count where they are ``settled``.
+    else the best aligned. Without a measure of alignment the least distance decides. Samplers count where they are
+    ``settled``.
     """
     best = min(guided, key=lambda point: point.distance.value)
     near = sorted(
