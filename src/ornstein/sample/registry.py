@@ -18,11 +18,11 @@ METHODS: dict[str, Method] = {
     "dpmpp-2m": Method(dpmpp_2m, 2, 1, False, "line through two guesses; good at 10-30 steps", since(1)),
     "dpmpp-3m": Method(dpmpp_3m, 3, 1, False, "parabola through three guesses", since(2)),
     "unipc-3": Method(
-        unipc_3, 4, 1, False, "the same, and each evaluation mends the step before", mending(2)
+        unipc_3, 4, 1, False, "the same, each step mended by the next evaluation; guided 20+", mending(2)
     ),
     "deis-3": Method(deis_3, 3, 1, False, "parabola through three guesses of the noise", since(2)),
     "ipndm-4": Method(
-        ipndm_4, 2, 1, False, "four guesses of the noise by fixed numbers; sturdy in 5-10", since(3)
+        ipndm_4, 2, 1, False, "four guesses of the noise by fixed numbers; without guidance", since(3)
     ),
     "ddpm": Method(ancestral, 1, 1, True, "adds noise at each step, wants 50 or more"),
     "sde-dpmpp-2m": Method(sde_dpmpp_2m, 2, 1, True, "the same with a line through two guesses", since(1)),
