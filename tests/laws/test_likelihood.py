@@ -60,7 +60,7 @@ def test_a_mixture_by_the_mean_over_directions():
         real(0.4, 0.6),
     )
     denoiser = MixtureDenoiser(path, means, deviations, weights.log())
-    grid, point = rising(path, 200), real(0.2, -0.1)
+    grid, point = rising(path, 100), real(0.2, -0.1)
     c = path(grid[0])
     spread = (c.alpha**2 * deviations**2 + c.sigma**2).sqrt()[:, None].expand(2, 2)
     exact = MixtureSameFamily(Categorical(weights), Independent(Normal(c.alpha * means, spread), 1)).log_prob(

@@ -21,6 +21,7 @@ from ornstein.process.gaussian import DiscreteBeta, Flow, Path
 from ornstein.sample.registry import METHODS
 from tests.common import normal, real, unused_noise
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers' own, of NumPy
 STEPS = 20
 SCHEDULES: dict[str, tuple[dict[str, Any], DiscreteBeta]] = {
     "ddpm": ({"beta_schedule": "linear"}, DiscreteBeta()),
