@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ornstein.denoise.exact import MixtureDenoiser
 from ornstein.process.gaussian import Cosine, Flow, Path, VarianceExploding
+from ornstein.sample import multistep
 from ornstein.sample.loop import sample
 from ornstein.sample.registry import METHODS
 from ornstein.sample.stepper import Method
@@ -28,6 +29,7 @@ from tests.common import (
     each_path,
     each_stochastic,
     gaussian,
+    half_curved,
     normal,
     real,
     slope,
@@ -118,6 +120,19 @@ def mixture(path: Path) -> tuple[MixtureDenoiser, Tensor, Tensor]:
     span = (path(ends).sigma / sizes).tolist()
     solved = solve_ivp(velocity, span, (x / sizes[0]).flatten().numpy(), rtol=1e-9, atol=1e-10)
     return denoiser, x, torch.as_tensor(solved.y[:, -1]).view(4, 2) * sizes[1]
+
+
+def test_half_of_the_curvature_costs_an_order(monkeypatch):
+    """DPM-Solver++(3M) as published, and as diffusers has it."""
+    path, method, x = Flow(), METHODS["dpmpp-3m"], normal(6, 1)
+    monkeypatch.setattr(multistep, "held_mean", half_curved)
+
+    def error(steps: int) -> float:
+        grid = graded(path, steps)
+        exact = gaussian(path).solution(x, grid[:1], grid[-1:])
+        return float((end(method, gaussian(path), path, x, grid) - exact).abs().max())
+
+    assert slope(error, STEPS) == pytest.approx(2, abs=TOLERANCE[2])
 
 
 @each_path

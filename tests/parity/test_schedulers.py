@@ -18,8 +18,9 @@ from torch import Tensor
 from ornstein.denoise.precondition import LOGSNR_LIMIT, NetworkDenoiser
 from ornstein.process.fields import pad
 from ornstein.process.gaussian import DiscreteBeta, Flow, Path
+from ornstein.sample import multistep
 from ornstein.sample.registry import METHODS
-from tests.common import normal, real, unused_noise
+from tests.common import half_curved, normal, real, unused_noise
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # diffusers' own, of NumPy
 STEPS = 20
@@ -144,6 +145,27 @@ def test_three_guesses(options, path, theirs, ours, kind, name):
     scheduler.sigmas = (-path(grid).logsnr / 2).exp()
     expected = run_theirs(scheduler, path, x, grid)
     torch.testing.assert_close(run_ours(name, ours, path, x, grid), expected, rtol=1e-8, atol=1e-8)
+
+
+@each_schedule
+def test_dpmpp_3m_but_for_the_half_weight_of_its_curvature(options, path, monkeypatch):
+    """Theirs halves the parabola's curvature; `tests/orders` shows that this costs an order."""
+    monkeypatch.setattr(multistep, "held_mean", half_curved)
+    scheduler = in_float64(
+        DPMSolverMultistepScheduler(
+            **options,
+            solver_order=3,
+            lower_order_final=False,
+            timestep_spacing="linspace",
+            final_sigmas_type="sigma_min",
+        )
+    )
+    scheduler.set_timesteps(STEPS)
+    grid, x = grid_of(scheduler.timesteps)[:-1], normal(3, 8)
+    scheduler.timesteps = scheduler.timesteps[:-1]
+    scheduler.sigmas = (-path(grid).logsnr / 2).exp()
+    expected = run_theirs(scheduler, path, x, grid)
+    torch.testing.assert_close(run_ours("dpmpp-3m", "eps", path, x, grid), expected, rtol=1e-3, atol=1e-3)
 
 
 @each_schedule

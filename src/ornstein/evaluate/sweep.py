@@ -14,7 +14,7 @@ from ornstein.evaluate.mmd import polynomial
 from ornstein.evaluate.samples import Settings
 from ornstein.sample.registry import METHODS
 
-SAMPLERS = ("ddim", "dpmpp-2m", "unipc-3", "er-sde")  # of one evaluation a step, sound under guidance
+SAMPLERS = ("ddim", "dpmpp-2m", "unipc-3", "er-sde")  # the plainest, the default, of high order, with noise
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.5, 6.0)
 EVALUATIONS = (6, 10, 20, 40)  # steps times evaluations a step, so that methods compare at equal cost
 SLACK = 0.05  # share of the best distance by which a cheaper setting may be farther

@@ -12,7 +12,7 @@ length in $\lambda=\log(\alpha/\sigma)$: DDPM. Better steppers hold a better mea
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ from ornstein.sample.steppers import between, heun
 
 RATE = 2.0  # how fast the weight of earlier posterior means fades over a step of the reverse process
 CHURN = 0.5  # of the way ahead that ``churned_heun`` first goes back, in log(alpha / sigma)
-NODES, WEIGHTS = (torch.as_tensor(part) for part in np.polynomial.legendre.leggauss(16))
 
 
 def ancestral(
@@ -110,9 +109,9 @@ def _draw(
 def er_sde(
     denoise: Bound, path: Paths, x: Sample, t: Time, s: Time, memory: Memory, noise: Callable[[], Sample]
 ) -> tuple[Sample, Memory]:
-    r"""ER-SDE-Solver-3 (Cui et al. 2023, arXiv 2309.06169, algorithm 3): much noise early, little late.
+    r"""ER-SDE-Solver-3 (Cui et al. 2023, arXiv 2309.06169): much noise early, little late.
 
-    With $\rho=\sigma/\alpha$ and $\varphi(\rho)=\rho\,(e^{\rho^{0.3}}+10)$, the paper's fifth choice, a step keeps
+    With $\rho=\sigma/\alpha$ and $\varphi(\rho)=\rho\,(e^{\rho^{0.3}}+10)$, one of the paper's choices, a step keeps
     $k=\alpha_s\varphi(\rho_s)/\alpha_t\varphi(\rho_t)$, and averages the parabola through three posterior means, in
     $\rho$, under the weight $d(1/\varphi)$.
     """
@@ -161,10 +160,16 @@ def _integral(
     """Integral between two ratios, by Gauss and Legendre in their logarithm, where the function is smooth."""
     half, middle = (high / low).log() / 2, (high * low).log() / 2
     whole = torch.zeros_like(low)
-    for node, weight in zip(NODES, WEIGHTS, strict=True):
+    for node, weight in zip(*_gauss_legendre(), strict=True):
         ratio = (middle + half * node).exp()
         whole = whole + weight * half * ratio * function(ratio)
     return whole
+
+
+@cache
+def _gauss_legendre() -> tuple[list[float], list[float]]:
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    return nodes.tolist(), weights.tolist()
 
 
 def _phi(ratio: Float[Tensor, "*time"]) -> Float[Tensor, "*time"]:
