@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ornstein.assembly import AutocastNetwork, ConditionedNetwork, fast_dtype
 from ornstein.codec.pixels import PixelCodec
 from ornstein.condition.tokens import Tokens
 from ornstein.data.pack import Pack
-from ornstein.model import AutocastNetwork, ConditionedNetwork, fast_dtype
 from ornstein.net.blocks import Block
 from ornstein.net.dit import TransformerConfig
 from ornstein.net.patched import PatchedConfig

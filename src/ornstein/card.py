@@ -20,13 +20,11 @@ def card_text(facts: Facts, metrics: Mapping[str, Any]) -> str:
 
 def _summary(facts: Facts) -> str:
     recipe = facts.recipe
-    transformer = recipe.network.transformer
     kind = "RGBA pictures with transparency" if recipe.codec.channels == 4 else "grey pictures"
     steered = "a short English text" if recipe.condition.kind == "text" else "a class name"
     return (
         f"A diffusion model that makes {kind} of {recipe.sampling.size} x {recipe.sampling.size} pixels from "
-        f"{steered}: {facts.parameters:,} weights, stored in {facts.dtype}, in a transformer of "
-        f"{transformer.depth} blocks, width {transformer.width}, on patches of {recipe.network.patch} pixels."
+        f"{steered}: {facts.parameters:,} weights, stored in {facts.dtype}, in {recipe.network.summary}."
     )
 
 

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +14,23 @@ import torch
 from torch import Tensor, nn
 
 from ornstein import bundle as bundles
+from ornstein.assembly import AutocastNetwork, ConditionedNetwork, condition_encoder, fast_dtype, network_of
 from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
-from ornstein.condition.tokens import TokenEmbedder, Tokens
+from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.precondition import NetworkDenoiser
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
-from ornstein.net.patched import PatchedTransformer
 from ornstein.output import Output
+from ornstein.process.fields import pad
 from ornstein.process.noise import row_noise
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import Computation, ModelName, Platform, Record
 from ornstein.request import MAX_SIZE, Progress, Request, batches, requests
 from ornstein.sample.loop import State, trajectory
 from ornstein.sample.registry import find_method
+from ornstein.sample.stepper import Method
 from ornstein.shelf import find
 
 if TYPE_CHECKING:
@@ -42,51 +43,6 @@ a larger network is no faster a picture in batches of 16 than of 8."""
 
 SMALLEST = 32
 """Side of the smallest picture, unless the model was trained at a smaller one."""
-
-
-class ConditionedNetwork(nn.Module):
-    """The trained part of a model: condition embedder and backbone.
-
-    Args:
-        recipe: gives the shapes.
-        states_width: width of the condition encoder's states.
-    """
-
-    def __init__(self, recipe: Recipe, states_width: int) -> None:
-        super().__init__()
-        self.embedder = TokenEmbedder(states_width, recipe.network.transformer.width)
-        self.backbone = PatchedTransformer(recipe.network, recipe.codec.channels)
-
-    def forward(self, z: Tensor, logsnr: Tensor, states: Tensor, mask: Tensor) -> Tensor:
-        """Map (B, *spatial, C) at logsnr (B,) with condition states (B, M, W) and mask (B, M) to the target."""
-        return self.backbone(z, logsnr, *self.embedder(states, mask))
-
-
-@dataclass(frozen=True)
-class AutocastNetwork:
-    """Calls a ``ConditionedNetwork`` on ``Tokens``, in bfloat16 products where asked."""
-
-    network: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-    dtype: torch.dtype
-
-    def __call__(self, z: Tensor, logsnr: Tensor, condition: Tokens) -> Tensor:
-        """As ``precondition.Network``."""
-        with torch.autocast(z.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self.network(z.float(), logsnr.float(), condition.states, condition.mask)
-
-
-def condition_encoder(recipe: Recipe, folder: str | Path | None = None) -> TextEncoder | ClassEncoder:
-    """The encoder a recipe's conditions need; `folder` holds the text encoder if it lies in no usual place."""
-    if isinstance(recipe.condition, TextCondition):
-        return TextEncoder.find(folder, recipe.condition.length)
-    return ClassEncoder(recipe.condition.names)
-
-
-def fast_dtype(device: torch.device | str = "cpu") -> torch.dtype:
-    """bfloat16 where the machine multiplies it faster than float32, else float32."""
-    if torch.device(device).type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 
 
 class Model:
@@ -144,7 +100,7 @@ class Model:
         if facts.encoder not in (None, WEIGHTS_SHA256):
             raise OrnsteinError(f"{bundle.folder} needs another text encoder (sha256 {facts.encoder[:12]}…)")
         encoder = condition_encoder(facts.recipe, encoder_folder)
-        network = _network_of(bundle, tensors, encoder.width)
+        network = network_of(bundle, tensors, encoder.width)
         return cls(facts.recipe, network.eval(), encoder, bundle, device)
 
     def save(
@@ -263,12 +219,12 @@ class Model:
 
     def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
-        patch, smallest = self.recipe.network.patch, min((SMALLEST, *self.sizes))
+        multiple, smallest = self.recipe.network.multiple, min((SMALLEST, *self.sizes))
         for request in asked:
-            if request.size % patch or request.size < smallest:
+            if request.size % multiple or request.size < smallest:
                 raise UsageError(
-                    f"size {request.size} is not supported: this model makes multiples of {patch} from {smallest} to "
-                    f"{MAX_SIZE // patch * patch}; it was trained at {_listed(self.sizes)}"
+                    f"size {request.size} is not supported: this model makes multiples of {multiple} from {smallest} "
+                    f"to {MAX_SIZE // multiple * multiple}; it was trained at {_listed(self.sizes)}"
                 )
         for size in {request.size for request in asked} - {self.recipe.sampling.size, *self.sizes}:
             warnings.warn(f"this model was trained at {_listed(self.sizes)} pixels, not {size}", stacklevel=3)
@@ -331,50 +287,47 @@ class Model:
         dtype: torch.dtype | None = None,
     ) -> Iterator[State]:
         """Yield the sampler's states for one batch: one prompt, seed, number of steps and scale a row."""
+        path = self.recipe.process.path
+        method, grids = self.plan(sampler, steps)
+        x = self.start(seeds, size, [grid[0] for grid in grids])
+        condition = self.condition(prompts, negatives, guidance)
+        denoiser = self.guided(self.denoiser(network, dtype))
+        yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
+
+    def plan(self, sampler: str, steps: Sequence[int]) -> tuple[Method, list[Tensor]]:
+        """The method of a name, and for each row the grid of times that so many steps visit."""
+        grid, path = self.recipe.sampling.grid, self.recipe.process.path
+        return find_method(sampler), [grid.times(count, path) for count in steps]
+
+    def start(self, seeds: Sequence[int], size: int, times: Sequence[Tensor]) -> Tensor:
+        """Noise as it is at each row's first time: (rows, *shape of a sample), float32.
+
+        Raises:
+            UsageError: a size this model's network cannot have.
+        """
         recipe = self.recipe
-        method, path = find_method(sampler), recipe.process.path
-        if size % recipe.network.patch:
-            raise UsageError(f"size {size} is not a multiple of {recipe.network.patch}, this model's patch")
-        grids = [recipe.sampling.grid.times(count, path) for count in steps]
-        start = torch.stack([path(grid[:1]).scale for grid in grids]).float()
-        shape = torch.empty(len(prompts), size, size, recipe.codec.channels)
-        noise = row_noise(seeds, 0, shape)
+        if size % recipe.network.multiple:
+            raise UsageError(
+                f"size {size} is not a multiple of {recipe.network.multiple}, as this model needs"
+            )
+        noise = row_noise(seeds, 0, torch.empty(len(seeds), *recipe.codec.shape(size)))
         assert isinstance(noise, Tensor)
-        x = (noise * start[:, :, None, None]).to(self.device)
-        condition = Guided(
+        scale = recipe.process.path(torch.stack(list(times))).scale.float()
+        return (noise * pad(scale, noise)).to(self.device)
+
+    def condition(
+        self, prompts: Sequence[str], negatives: Sequence[str], guidance: Sequence[float]
+    ) -> Guided:
+        """What ``guided`` denoisers are told of each row."""
+        return Guided(
             self.encoder.encode(prompts).to(self.device),
             self.encoder.encode(negatives).to(self.device),
             torch.tensor(guidance, device=self.device),
         )
-        denoiser = ClassifierFree(self.denoiser(network, dtype), recipe.sampling.interval)
-        yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
 
-
-def _network_of(bundle: Bundle, tensors: dict[str, Tensor], states_width: int) -> ConditionedNetwork:
-    """The recipe's network with the weights put in place; a recipe they do not fit is refused before it costs memory.
-
-    Raises:
-        OrnsteinError: a network that cannot be built, or weights that are not exactly its own.
-    """
-    try:
-        with torch.device("meta"):  # shapes only, and nothing is drawn that would be overwritten
-            network = ConditionedNetwork(bundle.facts.recipe, states_width)
-    except Exception as error:  # whatever a network raises for a shape it cannot have
-        raise OrnsteinError(f"{bundle.folder} names a network that cannot be built: {error}") from error
-    expected = network.state_dict()
-    if missing := sorted(expected.keys() - tensors.keys()):
-        raise OrnsteinError(f"{bundle.folder} lacks the weight {missing[0]} ({len(missing)} missing)")
-    if extra := sorted(tensors.keys() - expected.keys()):
-        raise OrnsteinError(f"{bundle.folder} holds the unknown weight {extra[0]} ({len(extra)} unknown)")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            shapes = f"{tuple(tensor.shape)}, not {tuple(expected[name].shape)}"
-            raise OrnsteinError(f"{bundle.folder}: the weight {name} has the shape {shapes}")
-    network.load_state_dict(tensors, assign=True)
-    assert not any(buffer.is_meta for buffer in network.buffers()), (
-        "constants must be made on the CPU by name"
-    )
-    return network
+    def guided(self, denoiser: Denoiser) -> Denoiser:
+        """A denoiser that follows its ``condition``, as the recipe says."""
+        return ClassifierFree(denoiser, self.recipe.sampling.interval)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def _speed() -> dict[str, str]:
     """Rates of 1024^3 matrix products, each measured for about a third of a second."""
     import torch
 
-    from ornstein.model import fast_dtype
+    from ornstein.assembly import fast_dtype
 
     rates = {name: _rate(getattr(torch, name)) for name in ("bfloat16", "float32")}
     used = str(fast_dtype()).removeprefix("torch.")

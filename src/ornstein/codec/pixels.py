@@ -23,6 +23,10 @@ class PixelCodec(Config):
     channels: Literal[1, 4] = 4
     deviation: float = 1.0
 
+    def shape(self, size: int) -> tuple[int, int, int]:
+        """Of the encoding of a picture whose sides are `size`."""
+        return size, size, self.channels
+
     def encode(self, data: np.ndarray) -> Tensor:
         """uint8 (B, H, W, C), premultiplied, to float32 of the same shape."""
         return torch.from_numpy(data).float().div_(127.5).sub_(1.0).div_(self.deviation)

@@ -21,6 +21,11 @@ class Tokens:
     states: Tensor
     mask: Tensor
 
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """What a network is given."""
+        return self.states, self.mask
+
     def select(self, rows: Tensor) -> Tokens:
         """Pick rows."""
         rows = rows.to(self.mask.device)

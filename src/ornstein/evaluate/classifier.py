@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ornstein.assembly import fast_dtype
 from ornstein.config import Config, parse
 from ornstein.data.augment import moved
 from ornstein.data.manifest import TRAIN
@@ -24,7 +25,6 @@ from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
 from ornstein.evaluate.trunk import rate, to_pixels, trunk
 from ornstein.evaluate.weights import load_weights, read_header, save_weights
-from ornstein.model import fast_dtype
 from ornstein.rng import stream
 
 WHAT = "classifier"  # stem of its files, and the folder of a pack that holds it

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ornstein.assembly import fast_dtype
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError, UsageError, nearest
 from ornstein.evaluate.hub import KNOWN, HubNetwork
 from ornstein.evaluate.pictures import on_white, resize
-from ornstein.model import fast_dtype
 
 BATCH = 32  # pictures run at once, always in this shape, so that no feature depends on its neighbours
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ornstein.assembly import fast_dtype
 from ornstein.errors import MissingExtraError, OrnsteinError
 from ornstein.evaluate.pictures import on_white, resize
-from ornstein.model import fast_dtype
 
 BATCH = 32  # pictures run at once
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

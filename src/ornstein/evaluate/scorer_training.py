@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ornstein.assembly import fast_dtype
 from ornstein.condition.text import Corpus, TextEncoder
 from ornstein.data.augment import moved
 from ornstein.data.draw import CAPTION_WEIGHTS, ConceptFirst
@@ -18,7 +19,6 @@ from ornstein.data.pack import Pack
 from ornstein.evaluate.retrieval import Recall, Search, places
 from ornstein.evaluate.scorer import Scorer, ScorerConfig, TrainedScorer
 from ornstein.evaluate.trunk import rate, to_pixels
-from ornstein.model import fast_dtype
 from ornstein.rng import stream
 
 RATE, DECAY = 1e-3, 0.05  # of AdamW: highest rate, weight decay

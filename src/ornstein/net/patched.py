@@ -30,6 +30,30 @@ class PatchedConfig(Config):
     bottleneck: int = Field(default=128, ge=1, le=65_536)
     smooth: int = Field(default=16, ge=0, le=4096)
 
+    @property
+    def width(self) -> int:
+        """Of the condition tokens it takes."""
+        return self.transformer.width
+
+    @property
+    def multiple(self) -> int:
+        """What a sample's sides must be multiples of."""
+        return self.patch
+
+    @property
+    def summary(self) -> str:
+        """A phrase for people."""
+        blocks = f"{self.transformer.depth} blocks, width {self.transformer.width}"
+        return f"a transformer of {blocks}, on patches of {self.patch} pixels"
+
+    def tokens(self, size: int) -> int:
+        """Tokens of a sample whose sides are `size`."""
+        return (size // self.patch) ** self.transformer.axes
+
+    def build(self, channels: int) -> PatchedTransformer:
+        """The network, with fresh weights."""
+        return PatchedTransformer(self, channels)
+
 
 class PatchedTransformer(nn.Module):
     """Patches in, transformer, patches out, and a small convolution across their seams.

@@ -165,8 +165,8 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
-        patch = self.network.patch
+        multiple = self.network.multiple
         for size in (self.sampling.size, *(stage.size for stage in self.training.stages)):
-            if size % patch:
-                raise ValueError(f"size {size} is not a multiple of the patch size {patch}")
+            if size % multiple:
+                raise ValueError(f"size {size} is not a multiple of {multiple}, as the network needs")
         return self

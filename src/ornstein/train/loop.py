@@ -272,6 +272,5 @@ def stage_at(recipe: Recipe, seen: int) -> Stage:
 
 def flops_per_sample(model: Model, size: int) -> float:
     """6 x parameters x tokens: forward and backward products of one picture, the usual count."""
-    network = model.recipe.network
-    tokens = (size // network.patch) ** network.transformer.axes + model.encoder.length
+    tokens = model.recipe.network.tokens(size) + model.encoder.length
     return 6.0 * tokens * sum(p.numel() for p in model.network.parameters())
