@@ -26,7 +26,7 @@ from ornstein.request import Progress, clean, requests
 from ornstein.rng import stream
 from ornstein.sample.likelihood import BYTE, bits_per_dimension, log_likelihood
 from ornstein.sample.loop import sample
-from ornstein.sample.registry import METHODS, find_method
+from ornstein.sample.registry import find_method
 from ornstein.sample.stepper import Method
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ BARELY_TRAINED = 1e-3
 """Inversion starts where no more than this share of the training was nearer to clean data."""
 ROUNDING = 0.5
 """No way starts nearer to data than where its noise deviates by this much of a byte."""
+BOTH_WAYS = ("heun", "dpmpp-2s", "ddim")
+"""Methods whose order holds toward noise, too; the other deterministic ones are there no better than ddim."""
 TRIED, PILOTS = 5, 8  # first levels that are tried for the likelihood, and on how many pictures
 MAX_DRAWS = 1000
 
@@ -87,7 +89,7 @@ def invert(
         pictures: uint8 (B, H, W, C), premultiplied; sides as the model makes them.
         prompts: one for all or one for each; empty for none.
         steps: of the sampler.
-        sampler: name of a deterministic method.
+        sampler: heun, dpmpp-2s or ddim.
         guidance: scale; 1 is off.
         progress: told (pictures done, pictures in all).
 
@@ -95,7 +97,7 @@ def invert(
         (B, *shape of a sample) float32, of unit variance as far as the model fits the pictures.
 
     Raises:
-        UsageError: an argument out of range, a stochastic method, or pictures this model cannot make.
+        UsageError: an argument out of range, another method, or pictures this model cannot make.
     """
     texts, method = _asked(prompts, len(pictures), steps, sampler, guidance)
     grid = rising(model.recipe.process.path, steps, inversion_level(model.recipe))
@@ -121,7 +123,7 @@ def from_noise(
         noise: float32 (B, *shape of a sample), of unit variance.
         prompts: one for all or one for each; empty for none.
         steps: of the sampler.
-        sampler: name of a deterministic method.
+        sampler: heun, dpmpp-2s or ddim.
         guidance: scale; 1 is off.
         progress: told (pictures done, pictures in all).
 
@@ -162,7 +164,8 @@ class Bits:
     @property
     def errors(self) -> Tensor:
         """(B,) standard errors of those means; NaN for a single draw."""
-        return self.each.std(1) / math.sqrt(self.each.shape[1])
+        draws = self.each.shape[1]
+        return self.each.var(1, correction=0).div(draws - 1 if draws > 1 else math.nan).sqrt()
 
 
 def bits_of(
@@ -262,9 +265,9 @@ def _asked(
     """Each row's prompt, and the method; everything checked."""
     requests("any", 1, 0, "", steps=steps, guidance=guidance, sampler=sampler, size=64)
     method = find_method(sampler)
-    if method.stochastic:
-        known = ", ".join(name for name, one in METHODS.items() if not one.stochastic)
-        raise UsageError(f"{sampler} draws noise on the way, so there is no way back; without: {known}")
+    if sampler not in BOTH_WAYS:
+        why = "draws noise on the way" if method.stochastic else "is made for the way to data alone"
+        raise UsageError(f"{sampler} {why} and cannot be inverted; these can: {', '.join(BOTH_WAYS)}")
     texts = [prompts] * rows if isinstance(prompts, str) else list(prompts)
     if len(texts) != rows:
         raise UsageError(f"{rows} pictures need one prompt or {rows}, not {len(texts)}")

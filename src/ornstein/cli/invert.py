@@ -35,7 +35,7 @@ def invert(
     model: Name = "emoji",
     prompt: Prompt = None,
     steps: Annotated[int, typer.Option(help="Steps there, and as many back.")] = 50,
-    sampler: Annotated[str, typer.Option(help="A method that draws no noise.")] = "heun",
+    sampler: Annotated[str, typer.Option(help="heun, dpmpp-2s or ddim.")] = "heun",
     guidance: Annotated[float, typer.Option(help="How strongly the prompt steers; 1 is off.")] = 1.0,
     out: Annotated[Path, typer.Option(help="Folder of NAME.safetensors and NAME-back.png.")] = Path(),
     as_json: Json = False,
