@@ -30,7 +30,8 @@ def picture(name: str, size: int = 28, mode: str = "L", seed: int = 0) -> Path:
 
 
 def test_noise_and_picture_are_written_with_what_made_them(ornstein: Command, grey: Path) -> None:
-    picture("a.png"), picture("b.png", seed=1)
+    picture("a.png")
+    picture("b.png", seed=1)
     said = ornstein(
         "invert",
         "a.png",
@@ -102,7 +103,9 @@ def test_hostile_pictures_are_one_line_and_nothing_is_written(ornstein: Command,
 
 
 def test_what_invert_refuses(ornstein: Command, grey: Path) -> None:
-    picture("a.png"), Path("sub").mkdir(), picture("sub/a.png")
+    Path("sub").mkdir()
+    picture("a.png")
+    picture("sub/a.png")
     Path("b-back.png").write_text("mine")
     picture("b.png")
     known = sorted(Path().rglob("*"))

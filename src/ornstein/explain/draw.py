@@ -17,7 +17,7 @@ from ornstein.inverse import trained_levels
 from ornstein.model import Model
 from ornstein.output import to_image
 
-SIDE, GAP, FOOT = 256, 16, 40  # pixels of one picture of a frame, between both, and below them
+SIDE, GAP, FOOT = 256, 16, 40  # most pixels of one picture of a frame, those between both, and below them
 MILLISECONDS, PAUSE = 350, 2500  # a frame is shown; the last one
 LEAST, MOST = -10.0, 10.0  # logsnr that charts show
 WIDE = (7.0, 3.0)
@@ -53,15 +53,16 @@ def signed(value: float) -> str:
 
 
 def _frame(noisy: np.ndarray, guess: np.ndarray, line: str) -> Image.Image:
-    frame = Image.new("RGB", (2 * SIDE + GAP, SIDE + FOOT), "white")
+    side = len(guess) * max(1, SIDE // len(guess))  # every pixel of the same size
+    frame = Image.new("RGB", (2 * side + GAP, side + FOOT), "white")
     for place, picture in enumerate((noisy, guess)):
         background = None if picture.shape[-1] == 1 else "#ffffff"
-        shown = to_image(picture, background).convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
-        frame.paste(shown, (place * (SIDE + GAP), 0))
+        shown = to_image(picture, background).convert("RGB").resize((side, side), Image.Resampling.NEAREST)
+        frame.paste(shown, (place * (side + GAP), 0))
     pen, font = ImageDraw.Draw(frame), ImageFont.load_default(15)
     ascii_line = line.replace("−", "-").replace("∞", "infinite")  # the font that Pillow carries has no more
-    pen.text((4, SIDE + 10), f"x_t, {ascii_line}", "#1d2330", font)
-    pen.text((SIDE + GAP + 4, SIDE + 10), "guess of the picture", "#1d2330", font)
+    pen.text((4, side + 10), f"x_t, {ascii_line}", "#1d2330", font)
+    pen.text((side + GAP + 4, side + 10), "guess of the picture", "#1d2330", font)
     return frame
 
 
