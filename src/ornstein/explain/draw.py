@@ -76,7 +76,7 @@ def path_chart(model: Model, way: Way) -> str:
     axes.plot(times, levels, "o", color=INK, markersize=5, label="where steps start")
     axes.set_xlabel("time t (0 is data, 1 is noise)")
     axes.set_ylabel("logsnr")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     return svg(chart)
 
 
@@ -93,7 +93,7 @@ def spending_chart(model: Model, way: Way) -> str:
     axes.plot(ends, [0.0] * len(ends), "|", color=INK, markersize=14)
     axes.set_xlabel("logsnr (left is noise, right is data)")
     axes.set_ylabel("share for each unit")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     return svg(chart)
 
 
@@ -111,7 +111,7 @@ def errors_chart(found: Errors, way: Way) -> str:
     axes.set_ylabel("squared error of the guess")
     inside = [step.logsnr for step in way.steps if found.levels[0] <= step.logsnr <= found.levels[-1]]
     axes.plot(inside, [float(values.min()) / 1.6] * len(inside), "|", color=INK, markersize=10)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     return svg(chart)
 
 
@@ -144,7 +144,7 @@ def _by_step(axes: Any, way: Way, what: str) -> None:
     axes.set_xticks(places, [f"{k}\n{signed(way.steps[k - 1].logsnr)}" for k in places])
     axes.set_xlabel("step, and its logsnr")
     axes.set_ylabel(what)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
 
 
 def _within(levels: Sequence[float]) -> list[float]:
