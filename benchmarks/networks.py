@@ -47,7 +47,7 @@ BUDGET = 1.1e14  # about ten minutes of either on one core
 PICTURES, TIMED = 2000, 64
 COLUMNS, ROWS = 10, 4  # of each network's pictures on the sheet: a class a column
 FIGURES = {
-    "fdr": "FDr ↓", "effnet-lite0": "FDr, EfficientNet ↓", "classifier": "FDr, classifier ↓",
+    "fdr": "FDr ↓", "EfficientNet-lite0": "FDr, EfficientNet-lite0 ↓", "Classifier": "FDr, classifier ↓",
     "precision": "precision ↑", "recall": "recall ↑", "seconds a picture": "s a picture ↓",
     "weights": "weights", "samples": "pictures seen", "seconds": "s of training",
 }  # fmt: skip
