@@ -10,6 +10,7 @@ from ornstein.codec.pixels import PixelCodec
 from ornstein.config import Config
 from ornstein.data import licences
 from ornstein.denoise.algebra import TargetName
+from ornstein.net.backbone import BackboneConfig
 from ornstein.net.patched import PatchedConfig
 from ornstein.process.gaussian import Flow, GaussianPath
 from ornstein.process.times import LogitNormal, ShiftedGrid, TimeGrid, TimeLaw
@@ -156,7 +157,7 @@ class Recipe(Config):
     data: DataSection
     condition: Annotated[TextCondition | ClassesCondition, Field(discriminator="kind")]
     codec: PixelCodec = PixelCodec()
-    network: PatchedConfig = PatchedConfig()
+    network: BackboneConfig = PatchedConfig()
     process: ProcessSection = ProcessSection()
     objective: ObjectiveSection = ObjectiveSection()
     optimiser: OptimiserSection = OptimiserSection()
@@ -165,7 +166,9 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
-        multiple = self.network.multiple
+        multiple, axes = self.network.multiple, len(self.codec.shape(0)) - 1
+        if self.network.axes != axes:
+            raise ValueError(f"a network of {self.network.axes} axes cannot see samples of {axes}")
         for size in (self.sampling.size, *(stage.size for stage in self.training.stages)):
             if size % multiple:
                 raise ValueError(f"size {size} is not a multiple of {multiple}, as the network needs")
