@@ -11,6 +11,7 @@ from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
+from ornstein.cli.fit import fit
 from ornstein.cli.generate import generate
 from ornstein.cli.models import app as models
 from ornstein.cli.replay import replay
@@ -30,6 +31,7 @@ app.add_typer(data, name="data")
 app.command()(evaluate)
 app.command()(compare)
 app.command()(scorer)
+app.command()(fit)
 app.command()(doctor)
 
 

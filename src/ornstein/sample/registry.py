@@ -34,6 +34,11 @@ METHODS: dict[str, Method] = {
 }
 
 
+def evaluations(name: str) -> int:
+    """Of the network, that a step of the method called `name` makes; fitted samplers make one."""
+    return METHODS[name].evaluations if name in METHODS else 1
+
+
 def find_method(name: str) -> Method:
     """Return the method called `name`.
 
