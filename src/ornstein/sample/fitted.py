@@ -70,7 +70,7 @@ class Fit(Config):
         numbers = json.dumps([self.levels, self.weights])
         return f"{FITTED}-{hashlib.sha256(numbers.encode()).hexdigest()[:8]}"
 
-    def times(self, path: Path) -> Float[Tensor, " {self.evaluations}+1"]:
+    def times(self, path: Path) -> Float[Tensor, " times"]:
         """Falling times, float64, the last one 0."""
         return grid(torch.tensor(self.levels, dtype=torch.float64), path)
 
@@ -80,13 +80,13 @@ class Fit(Config):
         return weighted(torch.tensor(rows))
 
 
-def grid(levels: Float[Tensor, " steps"], path: Path) -> Float[Tensor, " steps+1"]:
+def grid(levels: Float[Tensor, " steps"], path: Path) -> Float[Tensor, " times"]:
     """Times of noise levels, then clean data."""
     times = path.time(levels)
     return torch.cat([times, times.new_zeros(1)])
 
 
-def weighted(weights: Float[Tensor, "steps {DEPTH}"]) -> Method:
+def weighted(weights: Float[Tensor, "steps depth"]) -> Method:
     """The method that weighs earlier guesses by numbers of each step; differentiable in them and in its times."""
     return Method(partial(_step, weights), 1, 1, False, "fitted to this network", _fresh)
 
@@ -98,7 +98,7 @@ def _fresh(x: Sample) -> Memory:
 
 
 def _step(
-    weights: Float[Tensor, "steps {DEPTH}"],
+    weights: Float[Tensor, "steps depth"],
     denoise: Bound,
     path: Paths,
     x: Sample,
@@ -119,7 +119,7 @@ def _step(
 
 def _weigh(
     mean: Float[Tensor, "rows *shape"],
-    weights: Float[Tensor, "rows {DEPTH}"],
+    weights: Float[Tensor, "rows depth"],
     *earlier: Float[Tensor, "rows *shape"],
 ) -> Float[Tensor, "rows *shape"]:
     held = mean
