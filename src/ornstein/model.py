@@ -298,7 +298,8 @@ class Model:
         for fit in section.fits:
             if fit.name == sampler:
                 return fit.method(), [fit.times(path)] * len(steps)
-        return find_method(sampler), [section.grid.times(count, path) for count in steps]
+        method = find_method(sampler)
+        return method, [method.times(section.grid, count, path) for count in steps]
 
     def start(self, seeds: Sequence[int], size: int, times: Sequence[Tensor]) -> Tensor:
         """Noise as it is at each row's first time: (rows, *shape of a sample), float32.

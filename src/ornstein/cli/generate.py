@@ -30,7 +30,7 @@ Steps = Annotated[int | None, typer.Option(help="Sampler steps (the model's defa
 Guidance = Annotated[float | None, typer.Option(help="How strongly the prompt steers; 1 is off.")]
 SAMPLERS = (  # the registry's own names, which cannot be read here without loading torch
     "ddim, heun, dpmpp-2s, dpmpp-3s, dpmpp-2m, dpmpp-3m, unipc-3, deis-3, ipndm-4, ddpm, sde-dpmpp-2m, sa-solver, "
-    "er-sde or heun-churn; fitted, where `ornstein fit` made one of so many steps."
+    "er-sde, heun-churn or restart; fitted, where `ornstein fit` made one of so many steps."
 )
 Sampler = Annotated[str | None, typer.Option(help=SAMPLERS)]
 Negative = Annotated[str, typer.Option(help="What to move away from.")]
