@@ -12,6 +12,7 @@ from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
 from ornstein.cli.explain import explain
+from ornstein.cli.fit import fit
 from ornstein.cli.generate import generate
 from ornstein.cli.invert import invert
 from ornstein.cli.likelihood import likelihood
@@ -36,6 +37,7 @@ app.add_typer(data, name="data")
 app.command()(evaluate)
 app.command()(compare)
 app.command()(scorer)
+app.command()(fit)
 app.command()(doctor)
 
 
