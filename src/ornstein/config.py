@@ -53,6 +53,29 @@ def override(config: C, settings: Sequence[str]) -> C:
     return parse(type(config), values)
 
 
+def from_text(value: Any) -> Any:
+    """What a variant's short text says, as its values: ``kind:name=value,name=value``; anything else as it is.
+
+    Raises:
+        ValueError: a name without a value.
+    """
+    if not isinstance(value, str):
+        return value
+    kind, colon, rest = value.partition(":")
+    pairs = [pair.partition("=") for pair in rest.split(",")] if colon else []
+    for name, equals, _ in pairs:
+        if not equals:
+            raise ValueError(f"write {kind}:name=value, not {name!r} alone")
+    return {"kind": kind.strip(), **{name.strip(): _read(text) for name, _, text in pairs}}
+
+
+def as_text(config: Config) -> str:
+    """The short text of a variant, of what it says beyond its defaults; ``from_text`` reads it."""
+    said = changes(config)
+    rest = ",".join(f"{name}={json.dumps(value)}" for name, value in said.items() if name != "kind")
+    return f"{said['kind']}:{rest}" if rest else said["kind"]
+
+
 def changes(config: Config) -> dict[str, Any]:
     """What a configuration says beyond its defaults, sections within sections; a ``kind`` is always said."""
     return {

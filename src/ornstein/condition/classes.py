@@ -18,6 +18,7 @@ class ClassEncoder:
     """
 
     length = 1
+    weighs_words = False
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
