@@ -28,7 +28,7 @@ def parse(kind: type[C], values: Mapping[str, Any]) -> C:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_one_line(kind, error.errors()[0])) from None
+        raise UsageError(complaint(kind, error.errors()[0])) from None
 
 
 def override(config: C, settings: Sequence[str]) -> C:
@@ -98,8 +98,8 @@ def _section(values: Any, parents: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _one_line(kind: type[Config], error: Any) -> str:
-    """What is wrong, where, and the nearest name that would be right."""
+def complaint(kind: type[Config], error: Any) -> str:
+    """One of pydantic's errors in one line: what is wrong, where, and the nearest name that would be right."""
     where, what = [str(part) for part in error["loc"]], error["type"]
     path = ".".join(where)
     if what == "extra_forbidden":

@@ -7,11 +7,21 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import (
+    AfterValidator,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
+from ornstein.condition.syntax import parse
 from ornstein.condition.text import PROMPT_LIMIT
-from ornstein.config import Config
+from ornstein.config import Config, changes, complaint
 from ornstein.errors import UsageError
+from ornstein.guide.rules import RuleSetting, Straight
+from ornstein.guide.schedules import Constant, ScheduleSetting
+from ornstein.prompts import Prompt, parts_of
 from ornstein.sample.registry import find_method
 
 MAX_PICTURES = 1000  # in one call; a thousand 64 px pictures are minutes of work and fit in memory many times
@@ -19,6 +29,7 @@ MAX_STEPS = 1000
 MAX_GUIDANCE = 30.0
 MAX_SEED = 2**53 - 1  # the largest integer every JSON reader keeps exactly
 MIN_SIZE, MAX_SIZE = 8, 256
+LATER = ("compose", "rule", "schedule")
 DRAWN_SEEDS = 2**32  # seeds drawn for the user stay short enough to read and type
 
 
@@ -64,6 +75,8 @@ class Request(Config):
         prompt: what to draw. negative: what to move away from; empty for nothing.
         seed: of its noise. steps: of the sampler. guidance: scale; 1 is off, 0 ignores the prompt.
         sampler: name of a method. size: side in pixels.
+        compose: whether the prompt is in the syntax of composed prompts; the negative one never is.
+        rule: of guidance. schedule: of its scale.
     """
 
     prompt: Annotated[str, AfterValidator(_prompt)]
@@ -73,11 +86,35 @@ class Request(Config):
     guidance: Annotated[float, _within("guidance", 0, MAX_GUIDANCE)]
     sampler: Annotated[str, AfterValidator(_sampler)]
     size: Annotated[int, _within("size", MIN_SIZE, MAX_SIZE)]
+    compose: bool = False
+    rule: RuleSetting = Straight()
+    schedule: ScheduleSetting = Constant()
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Request:
+        if self.compose:
+            parse(self.prompt)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without choices that were not made, of those that old records do not know: those replay to the same bytes."""
+        made = changes(self)
+        return {name: value for name, value in whole(self).items() if name in made or name not in LATER}
 
     @property
-    def shape(self) -> tuple[int, bool, str, int]:
-        """What decides how much work a step is: requests that agree here run as one batch of fixed shape."""
-        return self.steps, self.guidance != 1, self.sampler, self.size
+    def asks(self) -> Prompt:
+        """The prompt as it is meant: plain text, or its parts."""
+        return parse(self.prompt) if self.compose else self.prompt
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What decides how much work a step is, and of what kind: requests that agree here run as one batch of fixed
+        shape. One part of weight 1 needs no row to weigh it against.
+        """
+        weights = [part.weight for part in parts_of(self.asks)]
+        parts = len(weights), weights != [1]
+        return self.steps, self.guidance != 1, self.sampler, self.size, parts, self.rule, self.schedule
 
 
 def requests(
@@ -116,7 +153,7 @@ def requests(
 
 
 def _spread(name: str, value: Any, prompts: int, n: int) -> list[Any]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | Config | Mapping) or not isinstance(value, Iterable):
         return [value] * (prompts * n)
     values = list(value)
     if len(values) == prompts:
@@ -142,15 +179,19 @@ def _request(values: Mapping[str, Any]) -> Request:
         return Request.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
-        own = first.get("ctx", {}).get("error")  # what one of the checks above raised
-        raise UsageError(str(own) if own else f"{first['loc'][0]}: {first['msg'].lower()}") from None
+        context, where = first.get("ctx", {}), first["loc"]
+        own = context.get("error")  # what one of the checks above raised
+        if own is None and (len(where) > 1 or "tag" in context):  # within a rule or schedule
+            raise UsageError(complaint(Request, first)) from None
+        raise UsageError(str(own) if own else f"{where[0]}: {first['msg'].lower()}") from None
 
 
 def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:
     """Group requests into batches whose shape depends on nothing but its own number of rows.
 
-    Requests of one batch agree in steps, sampler, size and in whether guidance is on, so every step evaluates the
-    same number of rows whatever the neighbours ask; numbers of rows come from the fixed list `sizes`.
+    Requests of one batch agree in ``Request.shape``: steps, sampler, size, number of parts, kind of guidance and
+    whether it is on. So every step evaluates the same number of rows whatever the neighbours ask; numbers of rows come
+    from the fixed list `sizes`.
 
     Args:
         requests: what to make.

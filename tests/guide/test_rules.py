@@ -40,7 +40,9 @@ def test_rescaled_all_the_way_has_the_deviation_of_the_guess_with_the_prompt():
     assert (straight(PLUS, MINUS, scale, X, T).flatten(1).std(1) > 1.5 * PLUS.flatten(1).std(1)).all()
     back = Rescaled(share=1)(PLUS, MINUS, scale, X, T)
     torch.testing.assert_close(back.flatten(1).std(1), PLUS.flatten(1).std(1))
-    torch.testing.assert_close(Rescaled(share=0)(PLUS, MINUS, scale, X, T), straight(PLUS, MINUS, scale, X, T))
+    torch.testing.assert_close(
+        Rescaled(share=0)(PLUS, MINUS, scale, X, T), straight(PLUS, MINUS, scale, X, T)
+    )
 
 
 def test_projected_moves_across_the_guess_only():

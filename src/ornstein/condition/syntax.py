@@ -225,7 +225,9 @@ class _Reader:
         while self.place < len(self.source) and self.next() not in ")]|:":
             if self.at_keyword():
                 if depth:
-                    raise self.wrong(f"{self.source[self.place :][:3]} stands between parts, not inside brackets")
+                    raise self.wrong(
+                        f"{self.source[self.place :][:3]} stands between parts, not inside brackets"
+                    )
                 break
             if self.next() not in "([":
                 pieces.append(self.words())

@@ -36,7 +36,6 @@ class TextEncoder:
     """
 
     width = 384
-    weighs_words = True
 
     def __init__(self, folder: Path, length: int = 16) -> None:
         self.folder, self.length = folder, length

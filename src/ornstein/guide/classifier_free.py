@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ornstein.denoise.posterior import Denoiser, Posterior
 from ornstein.guide.rules import Rule, straight
-from ornstein.guide.schedules import Constant, Schedule
+from ornstein.guide.schedules import Schedule, constant
 from ornstein.guide.several import Condition, Several
 from ornstein.process.fields import Sample, Time, fieldwise, first_tensor, pad, select_rows
 
@@ -64,7 +64,7 @@ class ClassifierFree:
     denoiser: Denoiser
     interval: tuple[float, float] = (0.0, 1.0)
     rule: Rule = straight
-    schedule: Schedule = Constant()
+    schedule: Schedule = constant
 
     def __call__(self, x_t: Sample, t: Time, condition: Any) -> Posterior:
         """`condition` is a ``Guided``; returns the guided posterior of each row."""
@@ -85,7 +85,7 @@ class ClassifierFree:
     def _scale(
         self, time: Float[Tensor, " rows"], scale: Float[Tensor, " rows"]
     ) -> tuple[Float[Tensor, " rows"], Bool[Tensor, " rows"]]:
-        """The scale of each row at its time, and where it counts; that depends on no row's scale, as long as it is on."""
+        """The scale of each row at its time, and whether it counts: a scale that is on does not decide when."""
         low, high = self.interval
         share = torch.where((time >= low) & (time <= high), self.schedule.share(time), 0)
         return torch.lerp(torch.ones_like(scale), scale, share), (share != 0) & (scale != 1)
@@ -108,7 +108,7 @@ def _follow(
 ) -> Float[Tensor, "rows *shape"]:
     """The guesses of all rows, guided where a row has a twin; twins stand behind all parts of all rows."""
     first = len(mean) - len(twins)
-    guesses, negative = mean[:first].unflatten(0, weight.shape), mean[first:]
+    guesses, negative = mean[:first].reshape(*weight.shape, *mean.shape[1:]), mean[first:]
     index = twins.to(mean.device)
     parts, count = guesses[index], weight.to(mean)[index]
     rest = 1 - count.sum(1)  # 0 for one part of weight 1, which so is itself to the bit

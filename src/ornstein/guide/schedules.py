@@ -34,6 +34,9 @@ class Constant(Config):
         return torch.ones_like(t)
 
 
+constant = Constant()
+
+
 class Linear(Config):
     """$g=2(1-t)$: none at pure noise, twice as much at the data."""
 
