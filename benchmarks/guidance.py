@@ -23,8 +23,7 @@ import numpy as np
 
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError, UsageError
-from ornstein.evaluate import colours
-from ornstein.evaluate.composition import composition
+from ornstein.evaluate import colours, composition
 from ornstein.evaluate.evaluation import LEARNED, Evaluator, Plan
 from ornstein.evaluate.frechet import FrechetDistance, moments, require_enough
 from ornstein.evaluate.samples import Settings
@@ -50,14 +49,14 @@ class Guidance(Settings):
         return cls(**{**asdict(Settings.of(model)), **changes})
 
 
+KINDS = {
+    kind: prompts for kind, prompts in composition.KINDS.items() if kind != "a number"
+}  # that has no parts
+
+
 def two(prompt: str) -> list[str]:
-    """The things of a prompt: what "and" joins, or a thing and its colour."""
-    if " and " in prompt:
-        return prompt.split(" and ")
-    named = colours.named(prompt)
-    if named and not prompt.endswith("s"):  # numbers of things are no parts
-        return [prompt.removeprefix(named[0]).strip(), prompt]
-    return [prompt]
+    """The things of a prompt: what "and" joins, or a thing and the same in its colour."""
+    return prompt.split(" and ") if " and " in prompt else [prompt.partition(" ")[2], prompt]
 
 
 def weighed(prompt: str, weight: float) -> str:
@@ -67,15 +66,13 @@ def weighed(prompt: str, weight: float) -> str:
 
 
 def joined(prompt: str, pattern: str) -> str:
-    """Both things of a prompt put into a pattern; a prompt of one stays."""
-    things = two(prompt)
-    return pattern.format(*things, whole=prompt) if len(things) == 2 else prompt
+    """Both things of a prompt put into a pattern."""
+    return pattern.format(*two(prompt), whole=prompt)
 
 
 WAYS: dict[str, Callable[[str], str]] = {
     "as it stands": lambda prompt: prompt,
     "a AND b": lambda prompt: joined(prompt, "{0} AND {1}"),
-    "a:0.5 AND b:0.5": lambda prompt: joined(prompt, "{0}:0.5 AND {1}:0.5"),
     "whole AND a:0.5 AND b:0.5": lambda prompt: joined(prompt, "{whole} AND {0}:0.5 AND {1}:0.5"),
     "[a|b]": lambda prompt: joined(prompt, "[{0}|{1}]"),
     "(colour:1.5)": lambda prompt: weighed(prompt, 1.5),
@@ -99,7 +96,8 @@ def composed(model: Model, evaluator: Evaluator, tries: int, out: Path) -> dict[
             sheet(pictures[:: max(1, len(pictures) // SHOWN)], out / f"{slug(way)}-{slug(texts[0])}.png")
             return pictures
 
-        found[way] = composition(draw, evaluator.scorer, evaluator.real.training.concept_names, tries)
+        names = evaluator.real.training.concept_names
+        found[way] = composition.composition(draw, evaluator.scorer, names, tries, KINDS)
         print(f"{way}: { {kind: str(e) for kind, e in found[way].items()} }", file=sys.stderr, flush=True)
     return {way: {kind: asdict(e) for kind, e in kinds.items()} for way, kinds in found.items()}
 

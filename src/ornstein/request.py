@@ -183,7 +183,9 @@ def _request(values: Mapping[str, Any]) -> Request:
         own = context.get("error")  # what one of the checks above raised
         if own is None and (len(where) > 1 or "tag" in context):  # within a rule or schedule
             raise UsageError(complaint(Request, first)) from None
-        raise UsageError(str(own) if own else f"{where[0]}: {first['msg'].lower()}") from None
+        raise UsageError(
+            str(own) if own else f"{'.'.join(map(str, where))}: {first['msg'].lower()}"
+        ) from None
 
 
 def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:

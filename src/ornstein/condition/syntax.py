@@ -26,7 +26,7 @@ MAX_WEIGHT = 10.0
 SPECIAL = "()[]|:\\"
 _KEYWORD = re.compile(r"(AND|NOT)(?!\S)")
 _WEIGHT = re.compile(r"\s*([^\s()\[\]|:\\]*)\s*")
-_NUMBER = re.compile(r"\d{1,20}(\.\d{0,20})?|\.\d{1,20}")
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,14 @@ class Part:
     def at(self, step: int) -> Phrase:
         """What it says in a step, counted from 0."""
         pieces = [(text, weight) for text, weight in _said(self.text, step, 1.0) if text]
-        whole, weights, end = "", [], 0
+        whole, end = "", 0
+        weights: list[tuple[int, int, float]] = []
         for text, weight in pieces:
             start, end = end, end + len(text)
             whole += text
-            if weight != 1:
+            if weights and weights[-1][1:] == (start, weight):
+                weights[-1] = weights[-1][0], end, weight
+            elif weight != 1:
                 weights.append((start, end, weight))
         return _trimmed(whole, weights)
 

@@ -23,7 +23,7 @@ class Several:
     """Conditions that a row follows together; guidance says how.
 
     A part that takes turns is told another condition in each step. Denoisers see times and no steps, so the turn is
-    read off the time: it lasts until the grid's next time, and the evaluations within a step share it.
+    read off the time: it lasts until the grid's next time is reached.
 
     Attributes:
         told: every condition that anything is told, in any order.
