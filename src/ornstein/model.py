@@ -17,7 +17,7 @@ from ornstein import bundle as bundles
 from ornstein.assembly import AutocastNetwork, ConditionedNetwork, condition_encoder, fast_dtype, network_of
 from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
-from ornstein.condition.syntax import Phrase
+from ornstein.condition.parts import Phrase
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
 from ornstein.condition.tokens import Tokens
 from ornstein.denoise.posterior import Denoiser
@@ -157,8 +157,8 @@ class Model:
         negative: str | Sequence[str] = "",
         size: int | Sequence[int] | None = None,
         compose: bool | Sequence[bool] = False,
-        rule: str | RuleSetting | None = None,
-        schedule: str | ScheduleSetting | None = None,
+        rule: str | RuleSetting | Sequence[str | RuleSetting] | None = None,
+        schedule: str | ScheduleSetting | Sequence[str | ScheduleSetting] | None = None,
         progress: Progress = lambda done, of: None,
     ) -> list[Output]:
         """Make `n` pictures of each prompt, in the order of the prompts.

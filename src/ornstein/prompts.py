@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from ornstein.condition.syntax import Part, Phrase, Words
+from ornstein.condition.parts import Part, Phrase, Words
 from ornstein.guide.several import Condition, Several
 
 Prompt: TypeAlias = str | tuple[Part, ...]

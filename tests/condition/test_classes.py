@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ornstein.condition.classes import ClassEncoder
-from ornstein.condition.syntax import Phrase
+from ornstein.condition.parts import Phrase
 from ornstein.errors import UsageError
 
 ENCODER = ClassEncoder(["T-shirt", "trouser", "ankle boot"])

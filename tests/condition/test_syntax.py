@@ -6,17 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ornstein.condition.syntax import (
-    MAX_DEPTH,
-    MAX_PARTS,
-    SPECIAL,
-    Part,
-    Phrase,
-    Turns,
-    Weighted,
-    Words,
-    parse,
-)
+from ornstein.condition.parts import SPECIAL, Part, Phrase, Turns, Weighted, Words
+from ornstein.condition.syntax import MAX_DEPTH, MAX_PARTS, parse
 from ornstein.errors import UsageError
 
 MARKS = [*SPECIAL, "AND", "NOT", "AND NOT", " ", "a", "é", "1", "0.5", "1.5", "\\A", "cat"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ornstein.condition import text
-from ornstein.condition.syntax import Phrase
+from ornstein.condition.parts import Phrase
 from ornstein.condition.text import FILES, TextEncoder
 from ornstein.errors import OrnsteinError, UsageError
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ornstein.condition.syntax import Phrase
+from ornstein.condition.parts import Phrase
 from ornstein.condition.tokens import Tokens
 from ornstein.errors import UsageError, nearest
 

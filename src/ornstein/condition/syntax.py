@@ -11,176 +11,19 @@ of Liu et al. 2022 (arXiv 2206.01714); the marks are those people know from othe
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
 
+from ornstein.condition.parts import SPECIAL, Part, Text, Turns, Weighted, Words
 from ornstein.errors import UsageError
 
 MAX_PARTS = 8  # each is one more row for the network, in every step
 MAX_DEPTH = 8  # of brackets
 MAX_WEIGHT = 10.0
 
-SPECIAL = "()[]|:\\"
 _KEYWORD = re.compile(r"(AND|NOT)(?!\S)")
 _WEIGHT = re.compile(r"\s*([^\s()\[\]|:\\]*)\s*")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """Text whose words count differently.
-
-    Attributes:
-        text: without any marks.
-        weights: (start, end, weight) of stretches of characters, in order, apart; what is in none counts 1.
-    """
-
-    text: str
-    weights: tuple[tuple[int, int, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Words:
-    """Plain text."""
-
-    text: str
-
-    def __str__(self) -> str:
-        text = "".join(f"\\{character}" if character in SPECIAL else character for character in self.text)
-        return re.sub(r"(?<!\S)(AND|NOT)(?!\S)", r"\\\1", text)
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """Words that count `weight` times."""
-
-    inside: Text
-    weight: float
-
-    def __str__(self) -> str:
-        return f"({_join(self.inside)}:{_decimal(self.weight)})"
-
-
-@dataclass(frozen=True)
-class Turns:
-    """Texts that take turns."""
-
-    options: tuple[Text, ...]
-
-    def __str__(self) -> str:
-        return f"[{'|'.join(_join(option) for option in self.options)}]"
-
-
-Text: TypeAlias = tuple[Words | Weighted | Turns, ...]
-
-
-@dataclass(frozen=True)
-class Part:
-    """What is asked for together with the other parts.
-
-    Attributes:
-        text: of it. weight: how much it counts; below 0 the picture is led away from it.
-    """
-
-    text: Text
-    weight: float = 1.0
-
-    def __str__(self) -> str:
-        weight = "" if abs(self.weight) == 1 else f":{_decimal(abs(self.weight))}"
-        return f"{'NOT ' * (math.copysign(1, self.weight) < 0)}{_join(self.text)}{weight}"
-
-    def at(self, step: int) -> Phrase:
-        """What it says in a step, counted from 0."""
-        pieces = [(text, weight) for text, weight in _said(self.text, step, 1.0) if text]
-        whole, end = "", 0
-        weights: list[tuple[int, int, float]] = []
-        for text, weight in pieces:
-            start, end = end, end + len(text)
-            whole += text
-            if weights and weights[-1][1:] == (start, weight):
-                weights[-1] = weights[-1][0], end, weight
-            elif weight != 1:
-                weights.append((start, end, weight))
-        return _trimmed(whole, weights)
-
-    @property
-    def period(self) -> int:
-        """Steps after which it says the same again."""
-        return _period(self.text)
-
-
-def _join(text: Text) -> str:
-    return "".join(str(piece) for piece in text)
-
-
-def _decimal(number: float) -> str:
-    """A number as the syntax reads it, without an exponent, and the same float when read."""
-    text = repr(number)
-    return f"{number:.20f}".rstrip("0") if "e" in text else text.removesuffix(".0")
-
-
-def _said(text: Text, step: int, weight: float) -> list[tuple[str, float]]:
-    """The words said in a step, each stretch with its weight."""
-    said: list[tuple[str, float]] = []
-    for piece in text:
-        if isinstance(piece, Words):
-            said.append((piece.text, weight))
-        elif isinstance(piece, Weighted):
-            said += _said(piece.inside, step, weight * piece.weight)
-        else:  # an inner turn goes on each time its outer one comes round
-            round_, option = divmod(step, len(piece.options))
-            said += _said(piece.options[option], round_, weight)
-    return said
-
-
-def _period(text: Text) -> int:
-    inner = [1]
-    for piece in text:
-        if isinstance(piece, Weighted):
-            inner.append(_period(piece.inside))
-        elif isinstance(piece, Turns):
-            inner.append(len(piece.options) * math.lcm(*(_period(option) for option in piece.options)))
-    return math.lcm(*inner)
-
-
-def _may_be_empty(text: Text) -> bool:
-    """Whether there may be a step in which nothing is said."""
-    return all(
-        not piece.text.strip()
-        if isinstance(piece, Words)
-        else _may_be_empty(piece.inside)
-        if isinstance(piece, Weighted)
-        else any(_may_be_empty(option) for option in piece.options)
-        for piece in text
-    )
-
-
-def _heaviest(text: Text) -> float:
-    """The largest weight of any words."""
-    found = [1.0]
-    for piece in text:
-        if isinstance(piece, Weighted):
-            found.append(piece.weight * _heaviest(piece.inside))
-        elif isinstance(piece, Turns):
-            found += [_heaviest(option) for option in piece.options]
-    return max(found)
-
-
-def _trimmed(text: str, weights: list[tuple[int, int, float]]) -> Phrase:
-    """Runs of white space made one space and none at the ends, as in every prompt; weights move along."""
-    kept = [k for k, mark in enumerate(text) if not (mark == " " and (k == 0 or text[k - 1] == " "))]
-    if kept and text[kept[-1]] == " ":
-        kept.pop()
-    place = {k: new for new, k in enumerate(kept)}
-    moved: list[tuple[int, int, float]] = []
-    for start, end, weight in weights:
-        inside = [place[k] for k in range(start, end) if k in place]
-        if inside:
-            moved.append((inside[0], inside[-1] + 1, weight))
-    return Phrase("".join(text[k] for k in kept), tuple(moved))
 
 
 @lru_cache(maxsize=4096)
@@ -332,3 +175,26 @@ def _stripped(text: Text) -> Text:
     if pieces and isinstance(pieces[-1], Words):
         pieces[-1] = Words(pieces[-1].text.rstrip())
     return tuple(piece for piece in pieces if piece != Words(""))
+
+
+def _may_be_empty(text: Text) -> bool:
+    """Whether there may be a step in which nothing is said."""
+    return all(
+        not piece.text.strip()
+        if isinstance(piece, Words)
+        else _may_be_empty(piece.inside)
+        if isinstance(piece, Weighted)
+        else any(_may_be_empty(option) for option in piece.options)
+        for piece in text
+    )
+
+
+def _heaviest(text: Text) -> float:
+    """The largest weight of any words."""
+    found = [1.0]
+    for piece in text:
+        if isinstance(piece, Weighted):
+            found.append(piece.weight * _heaviest(piece.inside))
+        elif isinstance(piece, Turns):
+            found += [_heaviest(option) for option in piece.options]
+    return max(found)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ornstein.condition.minilm import MiniLM
-from ornstein.condition.syntax import Phrase
+from ornstein.condition.parts import Phrase
 from ornstein.condition.tokens import Tokens
 from ornstein.errors import OrnsteinError, UsageError
 

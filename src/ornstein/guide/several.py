@@ -43,7 +43,6 @@ class Several:
 
     def at(self, time: Float[Tensor, " rows"]) -> Condition:
         """What all parts of all rows are told at each row's time: rows times parts conditions, row by row."""
-        turn = (time[:, None] <= self.ends.to(time)).sum(1)
-        return self.told.select(
-            torch.stack([of[:, k] for of, k in zip(self.turns, turn, strict=True)]).flatten()
-        )
+        turn: list[int] = (time[:, None] <= self.ends.to(time)).sum(1).tolist()
+        chosen = [turns[:, k] for turns, k in zip(self.turns, turn, strict=True)]
+        return self.told.select(torch.cat(chosen))
