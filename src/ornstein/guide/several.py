@@ -43,6 +43,5 @@ class Several:
 
     def at(self, time: Float[Tensor, " rows"]) -> Condition:
         """What all parts of all rows are told at each row's time: rows times parts conditions, row by row."""
-        turn: list[int] = (time[:, None] <= self.ends.to(time)).sum(1).tolist()
-        chosen = [turns[:, k] for turns, k in zip(self.turns, turn, strict=True)]
-        return self.told.select(torch.cat(chosen))
+        turn = (time[:, None] <= self.ends.to(time)).sum(1).cpu()
+        return self.told.select(self.turns[torch.arange(len(turn)), :, turn].flatten())
