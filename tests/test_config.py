@@ -116,7 +116,7 @@ def test_changes_are_what_differs_from_the_defaults_and_every_kind():
     assert changes(other) == {
         "grid": {"kind": "karras"},
         "training": {"rate": 0.1},
-        "sizes": (Training(samples=3),),
+        "sizes": ({"samples": 3},),
     }
     assert changes(ShiftedGrid()) == {"kind": "shifted"}
 

@@ -79,10 +79,17 @@ def as_text(config: Config) -> str:
 def changes(config: Config) -> dict[str, Any]:
     """What a configuration says beyond its defaults, sections within sections; a ``kind`` is always said."""
     return {
-        name: changes(value) if isinstance(value, Config) else value
+        name: _changed(value)
         for name, value in config
         if name == "kind" or value != type(config).model_fields[name].default
     }
+
+
+def _changed(value: Any) -> Any:
+    """``changes`` of a section and of each section in a list of them; anything else as it is."""
+    if isinstance(value, Config):
+        return changes(value)
+    return tuple(_changed(item) for item in value) if isinstance(value, tuple) else value
 
 
 def _section(values: Any, parents: Sequence[str]) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class Model:
             steps: of the sampler. As everything below: one for all, for each prompt, or for each picture, and the
                 recipe's where None.
             guidance: how strongly the prompt steers; 1 is off.
-            sampler: name of a method.
+            sampler: name of a method, or "fitted" for one that was fitted to this network and so many steps.
             negative: what to move away from.
             size: side in pixels.
             compose: read prompts as composed ones: parts (AND, NOT), weights, turns (``condition/syntax.py``).
@@ -181,16 +181,9 @@ class Model:
         Raises:
             UsageError: an argument out of range, before anything runs.
         """
-        defaults = self.recipe.sampling
         asked = requests(
-            prompts, n, seeds, negative,
-            steps=defaults.steps if steps is None else steps,
-            guidance=defaults.guidance if guidance is None else guidance,
-            sampler=defaults.sampler if sampler is None else sampler,
-            size=defaults.size if size is None else size,
-            compose=compose,
-            rule=defaults.rule if rule is None else rule,
-            schedule=defaults.schedule if schedule is None else schedule,
+            prompts, n, seeds, negative, self.recipe.sampling,
+            steps=steps, guidance=guidance, sampler=sampler, size=size, compose=compose, rule=rule, schedule=schedule,
         )  # fmt: skip
         self._refuse(asked)
         plan = batches(asked, BATCHES[self.device.type])
@@ -242,6 +235,8 @@ class Model:
                 )
         for size in {request.size for request in asked} - {self.recipe.sampling.size, *self.sizes}:
             warnings.warn(f"this model was trained at {_listed(self.sizes)} pixels, not {size}", stacklevel=3)
+        for request in asked:  # a replayed one may name a fit that is no longer there
+            self.recipe.sampling.method(request.sampler, request.steps, request.guidance)
         told = dict.fromkeys(
             phrase
             for request in asked
@@ -319,8 +314,12 @@ class Model:
 
     def plan(self, sampler: str, steps: Sequence[int]) -> tuple[Method, list[Tensor]]:
         """The method of a name, and for each row the grid of times that so many steps visit."""
-        grid, path = self.recipe.sampling.grid, self.recipe.process.path
-        return find_method(sampler), [grid.times(count, path) for count in steps]
+        section, path = self.recipe.sampling, self.recipe.process.path
+        for fit in section.fits:
+            if fit.name == sampler:
+                return fit.method(), [fit.times(path)] * len(steps)
+        method = find_method(sampler)
+        return method, [method.times(section.grid, count, path) for count in steps]
 
     def start(self, seeds: Sequence[int], size: int, times: Sequence[Tensor]) -> Tensor:
         """Noise as it is at each row's first time: (rows, *shape of a sample), float32.

@@ -22,6 +22,8 @@ from ornstein.errors import UsageError
 from ornstein.guide.rules import RuleSetting, Straight
 from ornstein.guide.schedules import Constant, ScheduleSetting
 from ornstein.prompts import Prompt, parts_of
+from ornstein.recipes.recipe import SamplingSection
+from ornstein.sample.fitted import FITTED
 from ornstein.sample.registry import find_method
 
 MAX_PICTURES = 1000  # in one call; a thousand 64 px pictures are minutes of work and fit in memory many times
@@ -64,7 +66,8 @@ def _within(name: str, low: float, high: float) -> AfterValidator:
 
 
 def _sampler(name: str) -> str:
-    find_method(name)
+    if not name.startswith(FITTED):  # whether a model has a fitted one, only the model knows
+        find_method(name)
     return name
 
 
@@ -122,6 +125,7 @@ def requests(
     n: int,
     seeds: int | Sequence[int] | None,
     negative: str | Sequence[str],
+    defaults: SamplingSection,
     **settings: Any,
 ) -> list[Request]:
     """Spread arguments over pictures: `n` for each prompt, in the order of the prompts.
@@ -132,6 +136,7 @@ def requests(
         seeds: None draws one for each picture; an integer s gives each prompt's pictures s, s + 1, …; a sequence
             has one for each picture.
         negative: as every further setting, one for all, one for each prompt, or one for each picture.
+        defaults: of the model, for settings that are None.
         settings: the other fields of ``Request``.
 
     Raises:
@@ -147,9 +152,16 @@ def requests(
     count = n * len(texts)
     columns: dict[str, list[Any]] = {"prompt": _spread("prompts", texts, len(texts), n)}
     columns["seed"] = _seeds(seeds, len(texts), n)
-    for name, value in {"negative": negative, **settings}.items():
+    for name, value in {"negative": negative, **_with_defaults(settings, defaults)}.items():
         columns[name] = _spread(name, value, len(texts), n)
-    return [_request({name: column[k] for name, column in columns.items()}) for k in range(count)]
+    return [_request({name: column[k] for name, column in columns.items()}, defaults) for k in range(count)]
+
+
+def _with_defaults(settings: Mapping[str, Any], defaults: SamplingSection) -> dict[str, Any]:
+    """Which sampler is the default depends on the other settings of each picture, and is left open here."""
+    own = {name: getattr(defaults, name) for name in ("steps", "guidance", "size", "rule", "schedule")}
+    section = {**own, "sampler": None}
+    return section | {name: value for name, value in settings.items() if value is not None}
 
 
 def _spread(name: str, value: Any, prompts: int, n: int) -> list[Any]:
@@ -174,9 +186,12 @@ def _seeds(seeds: int | Sequence[int] | None, prompts: int, n: int) -> list[int]
     return values
 
 
-def _request(values: Mapping[str, Any]) -> Request:
+def _request(values: Mapping[str, Any], defaults: SamplingSection) -> Request:
+    sampler = values["sampler"]
+    if sampler is None or isinstance(sampler, str):
+        sampler = defaults.method(sampler, values["steps"], values["guidance"])
     try:
-        return Request.model_validate(dict(values))
+        return Request.model_validate({**values, "sampler": sampler})
     except ValidationError as error:
         first = error.errors()[0]
         context, where = first.get("ctx", {}), first["loc"]

@@ -250,4 +250,5 @@ def test_ctrl_c_leaves_nothing_half_written(bundle: Path, tmp_path: Path) -> Non
 
 
 def test_the_help_names_every_sampler():
-    assert set(re.findall(r"[a-z][-\w]+", SAMPLERS)) - {"or"} == set(METHODS)
+    methods = SAMPLERS.split(";")[0]
+    assert set(re.findall(r"[a-z][-\w]+", methods)) - {"or"} == set(METHODS)

@@ -8,6 +8,7 @@ import torch
 
 from ornstein.condition.syntax import parse
 from ornstein.model import BATCHES, Model
+from ornstein.recipes.recipe import SamplingSection
 from ornstein.request import batches, requests
 from ornstein.sample.loop import sample_last
 from ornstein.sample.registry import METHODS
@@ -120,7 +121,7 @@ def test_white_space_is_no_part_of_a_prompt(model: Model) -> None:
 
 def test_batches_have_the_fixed_sizes_and_lose_nobody() -> None:
     asked = requests(
-        "cat", 23, 0, "", steps=[5, 6] * 11 + [5], guidance=3.0, sampler="ddim", size=32
+        "cat", 23, 0, "", SamplingSection(), steps=[5, 6] * 11 + [5], guidance=3.0, sampler="ddim", size=32
     )  # 12 of 5 steps, 11 of 6
     plan = batches(asked, BATCHES["cpu"])
     assert [len(batch) for batch in plan] == [8, 4, 8, 1, 1, 1]

@@ -30,7 +30,7 @@ Steps = Annotated[int | None, typer.Option(help="Sampler steps (the model's defa
 Guidance = Annotated[float | None, typer.Option(help="How strongly the prompt steers; 1 is off.")]
 SAMPLERS = (  # the registry's own names, which cannot be read here without loading torch
     "ddim, heun, dpmpp-2s, dpmpp-3s, dpmpp-2m, dpmpp-3m, unipc-3, deis-3, ipndm-4, ddpm, sde-dpmpp-2m, sa-solver, "
-    "er-sde or heun-churn."
+    "er-sde, heun-churn or restart; fitted, where `ornstein fit` made one of so many steps."
 )
 Sampler = Annotated[str | None, typer.Option(help=SAMPLERS)]
 Negative = Annotated[str, typer.Option(help="What to move away from.")]
@@ -82,17 +82,10 @@ def generate(
     from ornstein.request import requests
 
     ready = Model.load(model)
-    defaults, started = ready.recipe.sampling, time.perf_counter()
-    settings: dict[str, Any] = {
-        "steps": defaults.steps if steps is None else steps,
-        "guidance": defaults.guidance if guidance is None else guidance,
-        "sampler": sampler or defaults.sampler,
-        "size": defaults.size if size is None else size,
-        "compose": compose,
-        "rule": rule or defaults.rule,
-        "schedule": schedule or defaults.schedule,
-    }
-    asked = requests(prompts, n, seed, negative, **settings)
+    started = time.perf_counter()
+    settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
+    settings |= {"compose": compose, "rule": rule, "schedule": schedule}
+    asked = requests(prompts, n, seed, negative, ready.recipe.sampling, **settings)
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
     form = file_form(files[0], background, ready.recipe.codec.channels)
     if background is None and form.background:

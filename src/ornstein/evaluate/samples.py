@@ -39,14 +39,8 @@ class Settings:
             UsageError: a value no picture can be asked with.
         """
         section = model.recipe.sampling
-        made = cls(
-            section.steps if steps is None else steps,
-            section.guidance if guidance is None else guidance,
-            sampler or section.sampler,
-            section.size,
-        )
-        requests("any", 1, 0, "", **asdict(made))
-        return made
+        (asked,) = requests("any", 1, 0, "", section, steps=steps, guidance=guidance, sampler=sampler)
+        return cls(asked.steps, asked.guidance, asked.sampler, asked.size)
 
     def defaults(self) -> dict[str, int | float | str]:
         """What a recipe's sampling section calls them."""
