@@ -21,7 +21,7 @@ from ornstein.guide.classifier_free import Guided
 from ornstein.model import BATCHES, Model
 from ornstein.process.gaussian import Coefficients, Path
 from ornstein.process.times import LogsnrGrid
-from ornstein.recipes.recipe import Recipe
+from ornstein.recipes.recipe import Recipe, SamplingSection
 from ornstein.request import Progress, clean, requests
 from ornstein.rng import stream
 from ornstein.sample.likelihood import BYTE, bits_per_dimension, log_likelihood
@@ -263,7 +263,7 @@ def _asked(
     prompts: str | Sequence[str], rows: int, steps: int, sampler: str, guidance: float
 ) -> tuple[list[str], Method]:
     """Each row's prompt, and the method; everything checked."""
-    requests("any", 1, 0, "", steps=steps, guidance=guidance, sampler=sampler, size=64)
+    requests("any", 1, 0, "", SamplingSection(), steps=steps, guidance=guidance, sampler=sampler)
     method = find_method(sampler)
     if sampler not in BOTH_WAYS:
         why = "draws noise on the way" if method.stochastic else "is made for the way to data alone"

@@ -17,14 +17,19 @@ from ornstein import bundle as bundles
 from ornstein.assembly import AutocastNetwork, ConditionedNetwork, condition_encoder, fast_dtype, network_of
 from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
+from ornstein.condition.parts import Phrase
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
+from ornstein.condition.tokens import Tokens
 from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.precondition import NetworkDenoiser
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
+from ornstein.guide.rules import RuleSetting, on_path
+from ornstein.guide.schedules import ScheduleSetting
 from ornstein.output import Output
 from ornstein.process.fields import pad
 from ornstein.process.noise import row_noise
+from ornstein.prompts import Prompt, parts_of, said, several
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import Computation, ModelName, Platform, Record
 from ornstein.request import MAX_SIZE, Progress, Request, batches, requests
@@ -151,6 +156,9 @@ class Model:
         sampler: str | Sequence[str] | None = None,
         negative: str | Sequence[str] = "",
         size: int | Sequence[int] | None = None,
+        compose: bool | Sequence[bool] = False,
+        rule: str | RuleSetting | Sequence[str | RuleSetting] | None = None,
+        schedule: str | ScheduleSetting | Sequence[str | ScheduleSetting] | None = None,
         progress: Progress = lambda done, of: None,
     ) -> list[Output]:
         """Make `n` pictures of each prompt, in the order of the prompts.
@@ -165,6 +173,9 @@ class Model:
             sampler: name of a method, or "fitted" for one that was fitted to this network and so many steps.
             negative: what to move away from.
             size: side in pixels.
+            compose: read prompts as composed ones: parts (AND, NOT), weights, turns (``condition/syntax.py``).
+            rule: of guidance, by its values or as text: "rescaled:share=0.5".
+            schedule: of the scale over time, likewise: "linear".
             progress: told (steps done, steps in all).
 
         Raises:
@@ -172,7 +183,7 @@ class Model:
         """
         asked = requests(
             prompts, n, seeds, negative, self.recipe.sampling,
-            steps=steps, guidance=guidance, sampler=sampler, size=size,
+            steps=steps, guidance=guidance, sampler=sampler, size=size, compose=compose, rule=rule, schedule=schedule,
         )  # fmt: skip
         self._refuse(asked)
         plan = batches(asked, BATCHES[self.device.type])
@@ -226,8 +237,13 @@ class Model:
             warnings.warn(f"this model was trained at {_listed(self.sizes)} pixels, not {size}", stacklevel=3)
         for request in asked:  # a replayed one may name a fit that is no longer there
             self.recipe.sampling.method(request.sampler, request.steps, request.guidance)
-        texts = {text for request in asked for text in (request.prompt, request.negative)}
-        self.encoder.encode(sorted(texts))
+        told = dict.fromkeys(
+            phrase
+            for request in asked
+            for part in parts_of(request.asks)
+            for phrase in said(part, request.steps)
+        )
+        self.encoder.encode([*told, *{request.negative for request in asked}])
 
     @torch.inference_mode()
     def _run(
@@ -235,13 +251,15 @@ class Model:
     ) -> np.ndarray:
         """Pictures of one batch of like requests, uint8 (rows, H, W, C) premultiplied."""
         states = self.trajectory(
-            [row.prompt for row in rows],
+            [row.asks for row in rows],
             [row.seed for row in rows],
             steps=[row.steps for row in rows],
             guidance=[row.guidance for row in rows],
             sampler=rows[0].sampler,
             negatives=[row.negative for row in rows],
             size=rows[0].size,
+            rule=rows[0].rule,
+            schedule=rows[0].schedule,
             dtype=dtype,
         )
         x = None
@@ -273,7 +291,7 @@ class Model:
 
     def trajectory(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         seeds: Sequence[int],
         *,
         steps: Sequence[int],
@@ -281,6 +299,8 @@ class Model:
         sampler: str,
         negatives: Sequence[str],
         size: int,
+        rule: RuleSetting | None = None,
+        schedule: ScheduleSetting | None = None,
         network: nn.Module | None = None,
         dtype: torch.dtype | None = None,
     ) -> Iterator[State]:
@@ -288,8 +308,8 @@ class Model:
         path = self.recipe.process.path
         method, grids = self.plan(sampler, steps)
         x = self.start(seeds, size, [grid[0] for grid in grids])
-        condition = self.condition(prompts, negatives, guidance)
-        denoiser = self.guided(self.denoiser(network, dtype))
+        condition = self.condition(prompts, negatives, guidance, grids)
+        denoiser = self.guided(self.denoiser(network, dtype), rule, schedule)
         yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
 
     def plan(self, sampler: str, steps: Sequence[int]) -> tuple[Method, list[Tensor]]:
@@ -318,18 +338,30 @@ class Model:
         return (noise * pad(scale, noise)).to(self.device)
 
     def condition(
-        self, prompts: Sequence[str], negatives: Sequence[str], guidance: Sequence[float]
+        self,
+        prompts: Sequence[Prompt],
+        negatives: Sequence[str],
+        guidance: Sequence[float],
+        grids: Sequence[Tensor] = (),
     ) -> Guided:
-        """What ``guided`` denoisers are told of each row."""
+        """What ``guided`` denoisers are told of each row; parts that take turns need the `grids` of ``plan``."""
+        plain = [prompt for prompt in prompts if isinstance(prompt, str)]
         return Guided(
-            self.encoder.encode(prompts).to(self.device),
-            self.encoder.encode(negatives).to(self.device),
+            self._encode(plain) if len(plain) == len(prompts) else several(self._encode, prompts, grids),
+            self._encode(negatives),
             torch.tensor(guidance, device=self.device),
         )
 
-    def guided(self, denoiser: Denoiser) -> Denoiser:
-        """A denoiser that follows its ``condition``, as the recipe says."""
-        return ClassifierFree(denoiser, self.recipe.sampling.interval)
+    def _encode(self, prompts: Sequence[str | Phrase]) -> Tokens:
+        return self.encoder.encode(prompts).to(self.device)
+
+    def guided(
+        self, denoiser: Denoiser, rule: RuleSetting | None = None, schedule: ScheduleSetting | None = None
+    ) -> Denoiser:
+        """A denoiser that follows its ``condition``, by this rule and schedule or else as the recipe says."""
+        settings = self.recipe.sampling
+        chosen = on_path(rule or settings.rule, self.recipe.process.path)
+        return ClassifierFree(denoiser, settings.interval, chosen, schedule or settings.schedule)
 
 
 @contextmanager

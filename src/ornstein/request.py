@@ -7,11 +7,21 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import (
+    AfterValidator,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
+from ornstein.condition.syntax import parse
 from ornstein.condition.text import PROMPT_LIMIT
-from ornstein.config import Config
+from ornstein.config import Config, changes, complaint
 from ornstein.errors import UsageError
+from ornstein.guide.rules import RuleSetting, Straight
+from ornstein.guide.schedules import Constant, ScheduleSetting
+from ornstein.prompts import Prompt, parts_of
 from ornstein.recipes.recipe import SamplingSection
 from ornstein.sample.fitted import FITTED
 from ornstein.sample.registry import find_method
@@ -21,6 +31,7 @@ MAX_STEPS = 1000
 MAX_GUIDANCE = 30.0
 MAX_SEED = 2**53 - 1  # the largest integer every JSON reader keeps exactly
 MIN_SIZE, MAX_SIZE = 8, 256
+LATER = ("compose", "rule", "schedule")
 DRAWN_SEEDS = 2**32  # seeds drawn for the user stay short enough to read and type
 
 
@@ -67,6 +78,8 @@ class Request(Config):
         prompt: what to draw. negative: what to move away from; empty for nothing.
         seed: of its noise. steps: of the sampler. guidance: scale; 1 is off, 0 ignores the prompt.
         sampler: name of a method. size: side in pixels.
+        compose: whether the prompt is in the syntax of composed prompts; the negative one never is.
+        rule: of guidance. schedule: of its scale.
     """
 
     prompt: Annotated[str, AfterValidator(_prompt)]
@@ -76,11 +89,35 @@ class Request(Config):
     guidance: Annotated[float, _within("guidance", 0, MAX_GUIDANCE)]
     sampler: Annotated[str, AfterValidator(_sampler)]
     size: Annotated[int, _within("size", MIN_SIZE, MAX_SIZE)]
+    compose: bool = False
+    rule: RuleSetting = Straight()
+    schedule: ScheduleSetting = Constant()
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Request:
+        if self.compose:
+            parse(self.prompt)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without choices that were not made, of those that old records do not know: those replay to the same bytes."""
+        made = changes(self)
+        return {name: value for name, value in whole(self).items() if name in made or name not in LATER}
 
     @property
-    def shape(self) -> tuple[int, bool, str, int]:
-        """What decides how much work a step is: requests that agree here run as one batch of fixed shape."""
-        return self.steps, self.guidance != 1, self.sampler, self.size
+    def asks(self) -> Prompt:
+        """The prompt as it is meant: plain text, or its parts."""
+        return parse(self.prompt) if self.compose else self.prompt
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What decides how much work a step is, and of what kind: requests that agree here run as one batch of fixed
+        shape. One part of weight 1 needs no row to weigh it against.
+        """
+        weights = [part.weight for part in parts_of(self.asks)]
+        parts = len(weights), weights != [1]
+        return self.steps, self.guidance != 1, self.sampler, self.size, parts, self.rule, self.schedule
 
 
 def requests(
@@ -122,12 +159,13 @@ def requests(
 
 def _with_defaults(settings: Mapping[str, Any], defaults: SamplingSection) -> dict[str, Any]:
     """Which sampler is the default depends on the other settings of each picture, and is left open here."""
-    section = {"steps": defaults.steps, "guidance": defaults.guidance, "sampler": None, "size": defaults.size}
+    own = {name: getattr(defaults, name) for name in ("steps", "guidance", "size", "rule", "schedule")}
+    section = {**own, "sampler": None}
     return section | {name: value for name, value in settings.items() if value is not None}
 
 
 def _spread(name: str, value: Any, prompts: int, n: int) -> list[Any]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | Config | Mapping) or not isinstance(value, Iterable):
         return [value] * (prompts * n)
     values = list(value)
     if len(values) == prompts:
@@ -150,21 +188,35 @@ def _seeds(seeds: int | Sequence[int] | None, prompts: int, n: int) -> list[int]
 
 def _request(values: Mapping[str, Any], defaults: SamplingSection) -> Request:
     sampler = values["sampler"]
+    if sampler is None and _guided_otherwise(values, defaults):
+        sampler = defaults.sampler
     if sampler is None or isinstance(sampler, str):
         sampler = defaults.method(sampler, values["steps"], values["guidance"])
     try:
         return Request.model_validate({**values, "sampler": sampler})
     except ValidationError as error:
         first = error.errors()[0]
-        own = first.get("ctx", {}).get("error")  # what one of the checks above raised
-        raise UsageError(str(own) if own else f"{first['loc'][0]}: {first['msg'].lower()}") from None
+        context, where = first.get("ctx", {}), first["loc"]
+        own = context.get("error")  # what one of the checks above raised
+        if own is None and (len(where) > 1 or "tag" in context):  # within a rule or schedule
+            raise UsageError(complaint(Request, first)) from None
+        raise UsageError(
+            str(own) if own else f"{'.'.join(map(str, where))}: {first['msg'].lower()}"
+        ) from None
+
+
+def _guided_otherwise(values: Mapping[str, Any], defaults: SamplingSection) -> bool:
+    """Whether it is steered in a way that no sampler was fitted for."""
+    kept = all(values[name] == getattr(defaults, name) for name in ("rule", "schedule"))
+    return not kept or bool(values.get("compose"))
 
 
 def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:
     """Group requests into batches whose shape depends on nothing but its own number of rows.
 
-    Requests of one batch agree in steps, sampler, size and in whether guidance is on, so every step evaluates the
-    same number of rows whatever the neighbours ask; numbers of rows come from the fixed list `sizes`.
+    Requests of one batch agree in ``Request.shape``: steps, sampler, size, number of parts, kind of guidance and
+    whether it is on. So every step evaluates the same number of rows whatever the neighbours ask; numbers of rows come
+    from the fixed list `sizes`.
 
     Args:
         requests: what to make.

@@ -37,13 +37,9 @@ def explain(
     page.refuse_folder(out, force)
     refuse_unwritable(out.absolute().parent)
     ready = Model.load(model)
-    defaults = ready.recipe.sampling
     (request,) = requests(
-        prompt, 1, seed, negative,
-        steps=defaults.steps if steps is None else steps,
-        guidance=defaults.guidance if guidance is None else guidance,
-        sampler=sampler or defaults.sampler, size=defaults.size,
-    )  # fmt: skip
+        prompt, 1, seed, negative, ready.recipe.sampling, steps=steps, guidance=guidance, sampler=sampler
+    )
     with progress() as tell:
         way = measure.way(ready, request, lambda *k: tell("drawing", *k))
         errors = measure.errors(ready, request.prompt, seed, lambda *k: tell("measuring by noise level", *k))

@@ -36,6 +36,18 @@ Sampler = Annotated[str | None, typer.Option(help=SAMPLERS)]
 Negative = Annotated[str, typer.Option(help="What to move away from.")]
 Name = Annotated[str, typer.Option("--model", help="A model's name or its folder.")]
 Size = Annotated[int | None, typer.Option(help="Side in pixels.")]
+Compose = Annotated[
+    bool,
+    typer.Option(
+        "--compose", help="Read prompts as composed ones: a AND b NOT c, part:1.2, (word:1.3), [a|b]."
+    ),
+]
+Rule = Annotated[
+    str | None, typer.Option(help="Of guidance: straight, rescaled, projected or zero-star (the model's).")
+]
+Schedule = Annotated[
+    str | None, typer.Option(help="Of guidance: constant, linear, cosine or power-cosine (the model's).")
+]
 Background = Annotated[
     str | None, typer.Option(help="white, #rrggbb …; transparent if left out (JPEG: white).")
 ]
@@ -56,6 +68,9 @@ def generate(
     negative: Negative = "",
     model: Name = "emoji",
     size: Size = None,
+    compose: Compose = False,
+    rule: Rule = None,
+    schedule: Schedule = None,
     background: Background = None,
     out: Out = None,
     as_json: Json = False,
@@ -69,6 +84,7 @@ def generate(
     ready = Model.load(model)
     started = time.perf_counter()
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
+    settings |= {"compose": compose, "rule": rule, "schedule": schedule}
     asked = requests(prompts, n, seed, negative, ready.recipe.sampling, **settings)
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
     form = file_form(files[0], background, ready.recipe.codec.channels)

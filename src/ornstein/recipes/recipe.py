@@ -11,6 +11,8 @@ from ornstein.config import Config
 from ornstein.data import licences
 from ornstein.denoise.algebra import TargetName
 from ornstein.errors import UsageError
+from ornstein.guide.rules import RuleSetting, Straight
+from ornstein.guide.schedules import Constant, ScheduleSetting
 from ornstein.net.backbone import BackboneConfig
 from ornstein.net.patched import PatchedConfig
 from ornstein.process.gaussian import Flow, GaussianPath
@@ -141,6 +143,7 @@ class SamplingSection(Config):
     Attributes:
         sampler: name of a method. steps: steps of it.
         guidance: scale; 1 is off. interval: times (low, high) within which it acts.
+        rule: what becomes of the guesses with and without the prompt. schedule: of the scale over time.
         grid: which times are visited. size: side of the picture.
         fits: samplers of few evaluations that were fitted to this network.
     """
@@ -149,6 +152,8 @@ class SamplingSection(Config):
     steps: int = Field(default=20, ge=1)
     guidance: float = Field(default=3.0, ge=0)
     interval: tuple[float, float] = (0.1, 0.95)
+    rule: RuleSetting = Straight()
+    schedule: ScheduleSetting = Constant()
     grid: TimeGrid = ShiftedGrid(shift=1.0)
     size: int = 64
     fits: tuple[Fit, ...] = ()

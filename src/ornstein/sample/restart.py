@@ -8,7 +8,7 @@ in between make little new. Here the grid itself goes back, and where it rises t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from jaxtyping import Float
@@ -56,5 +56,5 @@ def restart(
 
 def _anywhere(t: Time, low: Time) -> bool:
     """Whether `t` lies above `low` for some element."""
-    each = [(t, low)] if isinstance(t, Tensor) else [(t[name], low[name]) for name in t]
-    return any(bool((a > b).any()) for a, b in each)
+    gap = fieldwise(torch.sub, t, low)
+    return any(bool((part > 0).any()) for part in (gap.values() if isinstance(gap, Mapping) else [gap]))
