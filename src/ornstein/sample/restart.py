@@ -34,10 +34,10 @@ def restarted(grid: TimeGrid, steps: int, path: Path) -> Float[Tensor, " times"]
     for count in range(steps, 0, -1):
         times = grid.times(count, path)
         ratio = (-path(times).logsnr / 2).exp()
-        inside = ((ratio >= LOW) & (ratio <= HIGH)).nonzero()[:, 0].tolist()
+        inside = ((ratio >= LOW) & (ratio <= HIGH)).nonzero()[:, 0]
         again = times[inside] if len(inside) > 1 else times[:0]
         if count + max(len(again) - 1, 0) <= steps:
-            end = inside[-1] + 1 if len(again) else len(times)
+            end = int(inside[-1]) + 1 if len(again) else len(times)
             return torch.cat([times[:end], again, times[end:]])
     raise AssertionError("one step never rises")
 
