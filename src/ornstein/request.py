@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from ornstein.condition.text import PROMPT_LIMIT
 from ornstein.config import Config
@@ -19,6 +19,8 @@ MAX_STEPS = 1000
 MAX_GUIDANCE = 30.0
 MAX_SEED = 2**53 - 1  # the largest integer every JSON reader keeps exactly
 MIN_SIZE, MAX_SIZE = 8, 256
+MAX_REUSE = 4  # beyond, nothing is left of the picture
+LATER = {"reuse": 1}  # choices that old records do not know, and what they are there
 DRAWN_SEEDS = 2**32  # seeds drawn for the user stay short enough to read and type
 
 
@@ -64,6 +66,7 @@ class Request(Config):
         prompt: what to draw. negative: what to move away from; empty for nothing.
         seed: of its noise. steps: of the sampler. guidance: scale; 1 is off, 0 ignores the prompt.
         sampler: name of a method. size: side in pixels.
+        reuse: the network's deep blocks run at every so many evaluations; 1 is off.
     """
 
     prompt: Annotated[str, AfterValidator(_prompt)]
@@ -73,11 +76,17 @@ class Request(Config):
     guidance: Annotated[float, _within("guidance", 0, MAX_GUIDANCE)]
     sampler: Annotated[str, AfterValidator(_sampler)]
     size: Annotated[int, _within("size", MIN_SIZE, MAX_SIZE)]
+    reuse: Annotated[int, _within("reuse", 1, MAX_REUSE)] = 1
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without choices that were not made, of those that old records do not know: those replay to the same bytes."""
+        return {name: value for name, value in whole(self).items() if LATER.get(name) != value}
 
     @property
-    def shape(self) -> tuple[int, bool, str, int]:
+    def shape(self) -> tuple[int, bool, str, int, int]:
         """What decides how much work a step is: requests that agree here run as one batch of fixed shape."""
-        return self.steps, self.guidance != 1, self.sampler, self.size
+        return self.steps, self.guidance != 1, self.sampler, self.size, self.reuse
 
 
 def requests(
@@ -146,7 +155,9 @@ def _request(values: Mapping[str, Any]) -> Request:
         raise UsageError(str(own) if own else f"{first['loc'][0]}: {first['msg'].lower()}") from None
 
 
-def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:
+def batches(
+    requests: Sequence[Request], sizes: Sequence[int] | Callable[[int], Sequence[int]]
+) -> list[list[int]]:
     """Group requests into batches whose shape depends on nothing but its own number of rows.
 
     Requests of one batch agree in steps, sampler, size and in whether guidance is on, so every step evaluates the
@@ -154,7 +165,7 @@ def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]
 
     Args:
         requests: what to make.
-        sizes: allowed numbers of rows, falling, ending in 1.
+        sizes: allowed numbers of rows, falling, ending in 1; or a function that gives them for a side in pixels.
 
     Returns:
         For each batch, the indices of its requests.
@@ -162,7 +173,11 @@ def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]
     alike: dict[Any, list[int]] = {}
     for index, request in enumerate(requests):
         alike.setdefault(request.shape, []).append(index)
-    return [batch for group in alike.values() for batch in _portions(group, sizes)]
+    return [
+        batch
+        for group in alike.values()
+        for batch in _portions(group, sizes(requests[group[0]].size) if callable(sizes) else sizes)
+    ]
 
 
 def _portions(group: list[int], sizes: Sequence[int]) -> list[list[int]]:

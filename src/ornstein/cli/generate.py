@@ -36,6 +36,9 @@ Sampler = Annotated[str | None, typer.Option(help=SAMPLERS)]
 Negative = Annotated[str, typer.Option(help="What to move away from.")]
 Name = Annotated[str, typer.Option("--model", help="A model's name or its folder.")]
 Size = Annotated[int | None, typer.Option(help="Side in pixels.")]
+Reuse = Annotated[
+    int, typer.Option(help="Run the network's deep blocks at every so many steps, 1 to 4; for 30 steps and more.")
+]
 Background = Annotated[
     str | None, typer.Option(help="white, #rrggbb …; transparent if left out (JPEG: white).")
 ]
@@ -56,6 +59,7 @@ def generate(
     negative: Negative = "",
     model: Name = "emoji",
     size: Size = None,
+    reuse: Reuse = 1,
     background: Background = None,
     out: Out = None,
     as_json: Json = False,
@@ -73,6 +77,7 @@ def generate(
         "guidance": defaults.guidance if guidance is None else guidance,
         "sampler": sampler or defaults.sampler,
         "size": defaults.size if size is None else size,
+        "reuse": reuse,
     }
     asked = requests(prompts, n, seed, negative, **settings)
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
