@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.evaluate.evaluation import LEARNED, Evaluator, Plan
@@ -68,12 +70,15 @@ class Bench:
         _, prompts, seeds = self.evaluator.asked(self.plan)
         steps = evaluations // METHODS[sampler].evaluations
         settings = replace(self.plan.settings, sampler=sampler, steps=steps)
-        pictures = self.evaluator.draw(settings, prompts, seeds)
-        fdr: dict[str, float] = {}
+        return Point(sampler, evaluations, self.fdr(self.evaluator.draw(settings, prompts, seeds)))
+
+    def fdr(self, pictures: np.ndarray) -> dict[str, float]:
+        """Of the plan's pictures, by feature network."""
+        found: dict[str, float] = {}
         for network in self.networks:
             distance, real = self._distances[network.name]
-            fdr[network.name] = distance(moments(self.evaluator.of_generated(network, pictures))) / real
-        return Point(sampler, evaluations, fdr)
+            found[network.name] = distance(moments(self.evaluator.of_generated(network, pictures))) / real
+        return found
 
 
 def possible(sampler: str, evaluations: int) -> bool:

@@ -74,7 +74,7 @@ class Model:
         self.device = torch.device(device)
         self.dtype = fast_dtype(self.device)
         self.network = network.to(self.device)
-        self._inference: dict[torch.dtype, tuple[list[tuple[Tensor, int]], nn.Module]] = {}
+        self._inference: dict[torch.dtype, tuple[Sequence[tuple[Tensor, int]], nn.Module]] = {}
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, encoder_folder: str | Path | None = None) -> Model:
@@ -378,7 +378,7 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _same(some: list[tuple[Tensor, int]], others: list[tuple[Tensor, int]]) -> bool:
+def _same(some: Sequence[tuple[Tensor, int]], others: Sequence[tuple[Tensor, int]]) -> bool:
     """Whether these are the same tensors, unchanged."""
     return len(some) == len(others) and all(
         a is b and v == w for (a, v), (b, w) in zip(some, others, strict=True)

@@ -62,7 +62,7 @@ class ReusingNetwork:
         return cls(AutocastNetwork(made, network.dtype), deep)
 
     def begin(self, condition: Any) -> Any:
-        """The condition with every one of its tokens' rows numbered, to be given to the trajectory; forgets the last."""
+        """The condition, its rows numbered, as the trajectory is to be given it; what was remembered is forgotten."""
         number = count()
         made = _numbered(condition, number)
         self.deep.begin(next(number))

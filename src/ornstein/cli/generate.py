@@ -37,7 +37,8 @@ Negative = Annotated[str, typer.Option(help="What to move away from.")]
 Name = Annotated[str, typer.Option("--model", help="A model's name or its folder.")]
 Size = Annotated[int | None, typer.Option(help="Side in pixels.")]
 Reuse = Annotated[
-    int, typer.Option(help="Run the network's deep blocks at every so many steps, 1 to 4; for 30 steps and more.")
+    int,
+    typer.Option(help="Run the network's deep blocks at every so many steps, 1 to 4; for 30 steps and more."),
 ]
 Background = Annotated[
     str | None, typer.Option(help="white, #rrggbb …; transparent if left out (JPEG: white).")

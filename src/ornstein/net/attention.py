@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
 EPSILON = 1e-6
 """Added to the mean square that a norm divides by."""
 

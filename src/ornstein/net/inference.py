@@ -69,7 +69,9 @@ class InferenceBlock(nn.Module):
         attention = block.attention
         self.heads, self.qkv, self.out = attention.heads, attention.qkv, attention.out
         self.feed_forward, self.offsets = block.feed_forward, block.offsets
-        share = (attention.out.in_features // self.heads) ** -0.5  # of the scores, here in the queries already
+        share = (
+            attention.out.in_features // self.heads
+        ) ** -0.5  # of the scores, here in the queries already
         scales = torch.stack([attention.query_scale * share, attention.key_scale])
         self.register_buffer("scales", scales[:, None].detach())
         self.scales: Tensor
@@ -97,10 +99,7 @@ class InferenceBlock(nn.Module):
         qkv = self.qkv(x).view(rows, tokens, 3, self.heads, -1)
         query, key = self._turned(qkv[:, :, :2], rotation).flatten(1, 2)
         value = qkv[:, :, 2].transpose(1, 2).flatten(0, 1)
-        if mask is None:
-            scores = torch.bmm(query, key.mT)
-        else:
-            scores = torch.baddbmm(self._bias(mask, qkv.dtype), query, key.mT)
+        scores = torch.baddbmm(self._bias(mask, query), query, key.mT)
         mixed = torch.bmm(scores.softmax(dim=-1, dtype=torch.float32).to(qkv.dtype), value)
         return self.out(mixed.unflatten(0, (rows, self.heads)).transpose(1, 2).reshape(rows, tokens, width))
 
@@ -121,10 +120,12 @@ class InferenceBlock(nn.Module):
         return made
 
     def _bias(
-        self, mask: Bool[Tensor, "rows 1 1 tokens"], dtype: torch.dtype
-    ) -> Float[Tensor, "rows*heads 1 tokens"]:
+        self, mask: Bool[Tensor, "rows 1 1 tokens"] | None, query: Float[Tensor, "all tokens channels"]
+    ) -> Float[Tensor, "#all 1 #tokens"]:
         """What is added to scores: minus infinity where nothing may be attended to."""
-        bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
+        if mask is None:
+            return query.new_zeros(1, 1, 1)
+        bias = query.new_zeros(mask.shape).masked_fill_(~mask, -torch.inf)
         return bias.expand(-1, self.heads, -1, -1).flatten(0, 1)
 
 
