@@ -104,13 +104,8 @@ class Comparison:
 def table(lines: Sequence[Line]) -> str:
     """The lines in Markdown."""
     networks = list(lines[0].fdr)
-    head = [
-        "steps",
-        "deep blocks at every",
-        "ratio of times (quartiles)",
-        "bytes apart",
-        *(f"FDr {n}" for n in networks),
-    ]
+    head = ["steps", "deep blocks at every", "ratio of times (quartiles)", "bytes apart"]
+    head += [f"FDr {name}" for name in networks]
     rows = [
         [f"{line.way.steps}", f"{line.way.reuse}", f"{line.ratio:.2f} ({line.low:.2f} to {line.high:.2f})",
          f"{line.bytes:.1f}", *(f"{line.fdr[name]:.3g}" for name in networks)]
@@ -127,7 +122,7 @@ def main() -> None:
     parser.add_argument("--model", default="emoji", help="name or folder of a bundle with a transformer")
     parser.add_argument("--count", type=int, default=600, help="pictures of each line (600)")
     parser.add_argument("--steps", nargs="+", type=int, default=[20, 50])
-    parser.add_argument("--every", nargs="+", type=int, default=[2], help="2 to 4")
+    parser.add_argument("--every", nargs="+", type=int, default=[2], help="2 or 3")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/reuse"), help="features of real pictures, results.json"
     )

@@ -19,7 +19,7 @@ MAX_STEPS = 1000
 MAX_GUIDANCE = 30.0
 MAX_SEED = 2**53 - 1  # the largest integer every JSON reader keeps exactly
 MIN_SIZE, MAX_SIZE = 8, 256
-MAX_REUSE = 4  # beyond, nothing is left of the picture
+MAX_REUSE = 3  # beyond, little is left of the picture
 LATER = {"reuse": 1}  # choices that old records do not know, and what they are there
 DRAWN_SEEDS = 2**32  # seeds drawn for the user stay short enough to read and type
 

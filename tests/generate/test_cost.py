@@ -107,7 +107,7 @@ def test_reuse_is_off_by_default_asked_for_by_picture_and_replayed(model: Model)
     assert out[0].record.request.reuse == 2
     assert not np.array_equal(out[0].array, plain.array)
     assert np.array_equal(model.replay(out[0].record).array, out[0].array)
-    with pytest.raises(UsageError, match="reuse must be 1 to 4, not 5"):
+    with pytest.raises(UsageError, match="reuse must be 1 to 3, not 5"):
         model.generate("cat", reuse=5)
 
 

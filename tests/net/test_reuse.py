@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from ornstein.net import reuse
 from ornstein.net.reuse import DeepBlocks, with_deep_blocks
 from tests.common import normal
 from tests.net.test_inference import asked
@@ -32,7 +33,8 @@ def evaluate(deep: DeepBlocks, rows: list[int]) -> torch.Tensor:
     return deep(x, torch.zeros(len(rows), 1, 6, 4), (angles, angles), None)[:, 0, 0]
 
 
-def test_an_effect_that_changes_evenly_is_foreseen():
+def test_an_effect_that_changes_evenly_is_foreseen(monkeypatch):
+    monkeypatch.setattr(reuse, "TRUST", 1.0)
     block = Adds(1.0, 3.0, 5.0)
     deep = DeepBlocks([block], 2)
     deep.begin(1)

@@ -38,7 +38,7 @@ Name = Annotated[str, typer.Option("--model", help="A model's name or its folder
 Size = Annotated[int | None, typer.Option(help="Side in pixels.")]
 Reuse = Annotated[
     int,
-    typer.Option(help="Run the network's deep blocks at every so many steps, 1 to 4; for 30 steps and more."),
+    typer.Option(help="Run the network's deep blocks at every so many steps only, 1 to 3; 1 is off."),
 ]
 Background = Annotated[
     str | None, typer.Option(help="white, #rrggbb …; transparent if left out (JPEG: white).")
