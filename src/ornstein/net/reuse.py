@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ornstein.net.dit import Transformer
 
 TRUST = 0.5
-"""Share of the foreseen change that is believed. All of it is best at 50 steps, but amplifies itself at 20 and fewer."""
+"""Share of the foreseen change that is believed. All of it is better at 50 steps, but runs away at 20 and fewer."""
 
 Rotation = tuple[Float[Tensor, "rows 1 tokens half"], Float[Tensor, "rows 1 tokens half"]]
 
