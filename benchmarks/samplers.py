@@ -92,11 +92,15 @@ class Bench:
         return self._measured(f"diffusers: {name}", count, np.concatenate(parts))
 
     def _measured(self, sampler: str, count: int, pictures: np.ndarray) -> Point:
-        fdr: dict[str, float] = {}
+        return Point(sampler, count, self.fdr(pictures))
+
+    def fdr(self, pictures: np.ndarray) -> dict[str, float]:
+        """Of the plan's pictures, by feature network."""
+        found: dict[str, float] = {}
         for network in self.networks:
             distance, real = self._distances[network.name]
-            fdr[network.name] = distance(moments(self.evaluator.of_generated(network, pictures))) / real
-        return Point(sampler, count, fdr)
+            found[network.name] = distance(moments(self.evaluator.of_generated(network, pictures))) / real
+        return found
 
 
 def possible(model: Model, sampler: str, count: int) -> bool:

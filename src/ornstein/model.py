@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
 from ornstein.guide.rules import RuleSetting, on_path
 from ornstein.guide.schedules import ScheduleSetting
+from ornstein.net.inference import for_inference
 from ornstein.output import Output
 from ornstein.process.fields import pad
 from ornstein.process.noise import row_noise
@@ -33,6 +35,7 @@ from ornstein.prompts import Prompt, parts_of, said, several
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import Computation, ModelName, Platform, Record
 from ornstein.request import MAX_SIZE, Progress, Request, batches, requests
+from ornstein.reuse import ReusingNetwork
 from ornstein.sample.loop import State, trajectory
 from ornstein.sample.registry import find_method
 from ornstein.sample.stepper import Method
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
 BATCHES = {"cpu": (8, 4, 1), "cuda": (64, 16, 4, 1)}
 """Rows of a batch. Few fixed sizes, so that a picture's numbers depend on a size, not on who else asks; on two cores
 a larger network is no faster a picture in batches of 16 than of 8."""
+
+ROOM = {"cpu": 2**29, "cuda": 2**33}
+"""Bytes that a batch's activations may take, roughly; fixed, so that no machine splits a call in another way."""
 
 
 SMALLEST = 32
@@ -73,6 +79,7 @@ class Model:
         self.device = torch.device(device)
         self.dtype = fast_dtype(self.device)
         self.network = network.to(self.device)
+        self._inference: dict[torch.dtype, tuple[Sequence[tuple[Tensor, int]], nn.Module]] = {}
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, encoder_folder: str | Path | None = None) -> Model:
@@ -159,6 +166,7 @@ class Model:
         compose: bool | Sequence[bool] = False,
         rule: str | RuleSetting | Sequence[str | RuleSetting] | None = None,
         schedule: str | ScheduleSetting | Sequence[str | ScheduleSetting] | None = None,
+        reuse: int | Sequence[int] = 1,
         progress: Progress = lambda done, of: None,
     ) -> list[Output]:
         """Make `n` pictures of each prompt, in the order of the prompts.
@@ -176,6 +184,7 @@ class Model:
             compose: read prompts as composed ones: parts (AND, NOT), weights, turns (``condition/syntax.py``).
             rule: of guidance, by its values or as text: "rescaled:share=0.5".
             schedule: of the scale over time, likewise: "linear".
+            reuse: the network's deep blocks run at every so many evaluations, and are foreseen in between; 1 is off.
             progress: told (steps done, steps in all).
 
         Raises:
@@ -184,9 +193,10 @@ class Model:
         asked = requests(
             prompts, n, seeds, negative, self.recipe.sampling,
             steps=steps, guidance=guidance, sampler=sampler, size=size, compose=compose, rule=rule, schedule=schedule,
+            reuse=reuse,
         )  # fmt: skip
         self._refuse(asked)
-        plan = batches(asked, BATCHES[self.device.type])
+        plan = batches(asked, self.rows)
         outputs: dict[int, Output] = {}
         done, total = 0, sum(asked[batch[0]].steps for batch in plan)
         for batch in plan:
@@ -224,6 +234,11 @@ class Model:
         """Sides of the pictures it was trained on."""
         return tuple(sorted({stage.size for stage in self.recipe.training.stages}))
 
+    def rows(self, size: int) -> Sequence[int]:
+        """How many pictures of `size` a batch may hold, most first: those of ``BATCHES`` that fit in ``ROOM``."""
+        room = ROOM[self.device.type] / self.recipe.network.memory(size, self.encoder.length)
+        return [rows for rows in BATCHES[self.device.type] if 2 * rows <= room or rows == 1]  # 2: guided
+
     def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
         multiple, smallest = self.recipe.network.multiple, min((SMALLEST, *self.sizes))
@@ -260,6 +275,7 @@ class Model:
             size=rows[0].size,
             rule=rows[0].rule,
             schedule=rows[0].schedule,
+            reuse=rows[0].reuse,
             dtype=dtype,
         )
         x = None
@@ -285,9 +301,25 @@ class Model:
     def denoiser(
         self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None
     ) -> NetworkDenoiser:
-        """The denoiser of this model; `network` stands in for its own weights (compiled, or averaged)."""
-        call = AutocastNetwork(self.network if network is None else network, dtype or self.dtype)
+        """The denoiser of this model; `network` stands in for its own weights (compiled, or averaged).
+
+        Where no gradients are wanted (``torch.inference_mode``, ``torch.no_grad``) when this is called, the model's own
+        weights are run by ``inference``.
+        """
+        dtype = dtype or self.dtype
+        if network is None:
+            network = self.network if torch.is_grad_enabled() else self.inference(dtype)
+        call = AutocastNetwork(network, dtype)
         return NetworkDenoiser(call, self.recipe.process.path, self.recipe.process.target)
+
+    def inference(self, dtype: torch.dtype | None = None) -> nn.Module:
+        """The network as pictures are made with it (``net.inference``): one copy for a dtype, until weights change."""
+        dtype = dtype or self.dtype
+        weights = [(w, 0 if w.is_inference() else w._version) for w in self.network.parameters()]
+        known = self._inference.get(dtype)
+        if known is None or not _same(known[0], weights):
+            self._inference[dtype] = known = weights, for_inference(self.network, dtype)
+        return known[1]
 
     def trajectory(
         self,
@@ -301,6 +333,7 @@ class Model:
         size: int,
         rule: RuleSetting | None = None,
         schedule: ScheduleSetting | None = None,
+        reuse: int = 1,
         network: nn.Module | None = None,
         dtype: torch.dtype | None = None,
     ) -> Iterator[State]:
@@ -309,7 +342,11 @@ class Model:
         method, grids = self.plan(sampler, steps)
         x = self.start(seeds, size, [grid[0] for grid in grids])
         condition = self.condition(prompts, negatives, guidance, grids)
-        denoiser = self.guided(self.denoiser(network, dtype), rule, schedule)
+        denoiser = self.denoiser(network, dtype)
+        if reuse > 1:
+            reusing = ReusingNetwork.of(denoiser.network, reuse)
+            denoiser, condition = replace(denoiser, network=reusing), reusing.begin(condition)
+        denoiser = self.guided(denoiser, rule, schedule)
         yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
 
     def plan(self, sampler: str, steps: Sequence[int]) -> tuple[Method, list[Tensor]]:
@@ -373,6 +410,13 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _same(some: Sequence[tuple[Tensor, int]], others: Sequence[tuple[Tensor, int]]) -> bool:
+    """Whether these are the same tensors, unchanged."""
+    return len(some) == len(others) and all(
+        a is b and v == w for (a, v), (b, w) in zip(some, others, strict=True)
+    )
 
 
 def _listed(sizes: Sequence[int]) -> str:

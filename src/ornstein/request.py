@@ -31,7 +31,8 @@ MAX_STEPS = 1000
 MAX_GUIDANCE = 30.0
 MAX_SEED = 2**53 - 1  # the largest integer every JSON reader keeps exactly
 MIN_SIZE, MAX_SIZE = 8, 256
-LATER = ("compose", "rule", "schedule")
+MAX_REUSE = 3  # beyond, little is left of the picture
+LATER = ("compose", "rule", "schedule", "reuse")
 DRAWN_SEEDS = 2**32  # seeds drawn for the user stay short enough to read and type
 
 
@@ -80,6 +81,7 @@ class Request(Config):
         sampler: name of a method. size: side in pixels.
         compose: whether the prompt is in the syntax of composed prompts; the negative one never is.
         rule: of guidance. schedule: of its scale.
+        reuse: the network's deep blocks run at every so many evaluations; 1 is off.
     """
 
     prompt: Annotated[str, AfterValidator(_prompt)]
@@ -89,6 +91,7 @@ class Request(Config):
     guidance: Annotated[float, _within("guidance", 0, MAX_GUIDANCE)]
     sampler: Annotated[str, AfterValidator(_sampler)]
     size: Annotated[int, _within("size", MIN_SIZE, MAX_SIZE)]
+    reuse: Annotated[int, _within("reuse", 1, MAX_REUSE)] = 1
     compose: bool = False
     rule: RuleSetting = Straight()
     schedule: ScheduleSetting = Constant()
@@ -117,7 +120,8 @@ class Request(Config):
         """
         weights = [part.weight for part in parts_of(self.asks)]
         parts = len(weights), weights != [1]
-        return self.steps, self.guidance != 1, self.sampler, self.size, parts, self.rule, self.schedule
+        guided = self.guidance != 1, self.rule, self.schedule
+        return self.steps, self.sampler, self.size, parts, *guided, self.reuse
 
 
 def requests(
@@ -211,7 +215,9 @@ def _guided_otherwise(values: Mapping[str, Any], defaults: SamplingSection) -> b
     return not kept or bool(values.get("compose"))
 
 
-def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:
+def batches(
+    requests: Sequence[Request], sizes: Sequence[int] | Callable[[int], Sequence[int]]
+) -> list[list[int]]:
     """Group requests into batches whose shape depends on nothing but its own number of rows.
 
     Requests of one batch agree in ``Request.shape``: steps, sampler, size, number of parts, kind of guidance and
@@ -220,7 +226,7 @@ def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]
 
     Args:
         requests: what to make.
-        sizes: allowed numbers of rows, falling, ending in 1.
+        sizes: allowed numbers of rows, falling, ending in 1; or a function that gives them for a side in pixels.
 
     Returns:
         For each batch, the indices of its requests.
@@ -228,7 +234,11 @@ def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]
     alike: dict[Any, list[int]] = {}
     for index, request in enumerate(requests):
         alike.setdefault(request.shape, []).append(index)
-    return [batch for group in alike.values() for batch in _portions(group, sizes)]
+    return [
+        batch
+        for group in alike.values()
+        for batch in _portions(group, sizes(requests[group[0]].size) if callable(sizes) else sizes)
+    ]
 
 
 def _portions(group: list[int], sizes: Sequence[int]) -> list[list[int]]:

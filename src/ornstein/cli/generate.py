@@ -48,6 +48,10 @@ Rule = Annotated[
 Schedule = Annotated[
     str | None, typer.Option(help="Of guidance: constant, linear, cosine or power-cosine (the model's).")
 ]
+Reuse = Annotated[
+    int,
+    typer.Option(help="Run the network's deep blocks at every so many steps only, 1 to 3; 1 is off."),
+]
 Background = Annotated[
     str | None, typer.Option(help="white, #rrggbb …; transparent if left out (JPEG: white).")
 ]
@@ -71,6 +75,7 @@ def generate(
     compose: Compose = False,
     rule: Rule = None,
     schedule: Schedule = None,
+    reuse: Reuse = 1,
     background: Background = None,
     out: Out = None,
     as_json: Json = False,
@@ -84,7 +89,7 @@ def generate(
     ready = Model.load(model)
     started = time.perf_counter()
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
-    settings |= {"compose": compose, "rule": rule, "schedule": schedule}
+    settings |= {"compose": compose, "rule": rule, "schedule": schedule, "reuse": reuse}
     asked = requests(prompts, n, seed, negative, ready.recipe.sampling, **settings)
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
     form = file_form(files[0], background, ready.recipe.codec.channels)

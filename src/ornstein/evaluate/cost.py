@@ -85,7 +85,7 @@ def cost(model: Model, prompts: Sequence[str], settings: Settings) -> Cost:
 def _counted(model: Model) -> Iterator[list[int]]:
     """While entered, the rows of every evaluation of the network are noted."""
     rows: list[int] = []
-    handle = model.network.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    handle = model.inference().register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
     try:
         yield rows
     finally:

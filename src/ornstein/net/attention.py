@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+EPSILON = 1e-6
+"""Added to the mean square that a norm divides by."""
+
 
 def rotary_angles(
     coordinates: Float[Tensor, "rows tokens axes"], head_width: int
@@ -84,7 +87,7 @@ class Attention(nn.Module):
 
 
 def _normalise(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    return F.rms_norm(x, x.shape[-1:], eps=1e-6)
+    return F.rms_norm(x, x.shape[-1:], eps=EPSILON)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ornstein.net.attention import Attention
+from ornstein.net.attention import EPSILON, Attention
 
 
 class SwiGLU(nn.Module):
@@ -58,7 +58,7 @@ def modulate(
     scale: Float[Tensor, "rows #tokens width"],
 ) -> Float[Tensor, "rows tokens width"]:
     """RMS-normalise the last axis, then scale by ``1 + scale`` and shift."""
-    return F.rms_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+    return F.rms_norm(x, x.shape[-1:], eps=EPSILON) * (1 + scale) + shift
 
 
 def masked_mean(

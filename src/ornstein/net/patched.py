@@ -55,6 +55,11 @@ class PatchedConfig(Config):
         """Tokens of a sample whose sides are `size`."""
         return (size // self.patch) ** self.transformer.axes
 
+    def memory(self, size: int, states: int) -> int:
+        """About how many bytes one row of so many condition tokens takes at most: a block's streams and its scores."""
+        tokens, shape = self.tokens(size) + states, self.transformer
+        return tokens * (24 * shape.width + 10 * shape.heads * tokens)
+
     def build(self, channels: int) -> PatchedTransformer:
         """The network, with fresh weights."""
         return PatchedTransformer(self, channels)

@@ -80,6 +80,18 @@ class UNetConfig(Config):
         """A phrase for people."""
         return f"a U-Net of {len(self.levels)} levels, {', '.join(str(level.width) for level in self.levels)} wide"
 
+    def memory(self, size: int, states: int) -> int:
+        """About how many bytes one row of so many condition tokens takes at most: what the way down leaves for the way
+        up, and the largest block's streams and scores.
+        """
+        kept, most = 0, 0
+        for depth, level in enumerate(self.levels):
+            places = (size >> depth) ** self.axes
+            kept += 4 * places * level.width
+            tokens = places + states if level.heads else places
+            most = max(most, tokens * (24 * level.width + 10 * level.heads * tokens))
+        return kept + most
+
     def build(self, channels: int) -> UNet:
         """The network, with fresh weights."""
         return UNet(self, channels)
