@@ -18,7 +18,7 @@ MAX_PICTURES = 1000  # in one call; a thousand 64 px pictures are minutes of wor
 MAX_STEPS = 1000
 MAX_GUIDANCE = 30.0
 MAX_SEED = 2**53 - 1  # the largest integer every JSON reader keeps exactly
-MIN_SIZE, MAX_SIZE = 8, 256
+MIN_SIZE, MAX_SIZE = 8, 2048  # of any model; each has limits of its own within these
 DRAWN_SEEDS = 2**32  # seeds drawn for the user stay short enough to read and type
 
 
@@ -146,7 +146,9 @@ def _request(values: Mapping[str, Any]) -> Request:
         raise UsageError(str(own) if own else f"{first['loc'][0]}: {first['msg'].lower()}") from None
 
 
-def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:
+def batches(
+    requests: Sequence[Request], sizes: Sequence[int] | Callable[[int], Sequence[int]]
+) -> list[list[int]]:
     """Group requests into batches whose shape depends on nothing but its own number of rows.
 
     Requests of one batch agree in steps, sampler, size and in whether guidance is on, so every step evaluates the
@@ -154,7 +156,7 @@ def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]
 
     Args:
         requests: what to make.
-        sizes: allowed numbers of rows, falling, ending in 1.
+        sizes: allowed numbers of rows, falling, ending in 1; or a function that gives them for a side in pixels.
 
     Returns:
         For each batch, the indices of its requests.
@@ -162,7 +164,11 @@ def batches(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]
     alike: dict[Any, list[int]] = {}
     for index, request in enumerate(requests):
         alike.setdefault(request.shape, []).append(index)
-    return [batch for group in alike.values() for batch in _portions(group, sizes)]
+    return [
+        batch
+        for group in alike.values()
+        for batch in _portions(group, sizes(requests[group[0]].size) if callable(sizes) else sizes)
+    ]
 
 
 def _portions(group: list[int], sizes: Sequence[int]) -> list[list[int]]:
