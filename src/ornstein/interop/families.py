@@ -9,6 +9,7 @@ from typing import Any
 from ornstein.codec.pixels import PixelCodec
 from ornstein.errors import OrnsteinError, nearest
 from ornstein.interop.folder import PipelineFolder
+from ornstein.interop.load import class_config
 from ornstein.interop.schedulers import read_schedule
 from ornstein.recipes.imported import (
     Family,
@@ -104,13 +105,15 @@ def read_recipe(folder: PipelineFolder, name: str, source: str, revision: str | 
         OrnsteinError: a pipeline, scheduler or network that is not known, named with those that are.
     """
     pipeline = find_pipeline(folder)
-    config = folder.config(pipeline.network)
+    config = class_config(folder, pipeline.network)
     _refuse_unused(folder, pipeline, config)
     codec = _codec(folder, pipeline, config)
-    network = _network(folder, pipeline, config, codec)
+    factor = codec.factor if isinstance(codec, ImportedCodec) else 1
     scheduler = folder.class_name("scheduler")
-    per_token = network.multiple if pipeline.patch > 1 else 16
-    plan = read_schedule(scheduler, folder.config("scheduler"), per_token, pipeline.family == "flux")
+    plan = read_schedule(
+        scheduler, folder.config("scheduler"), factor * pipeline.patch, pipeline.family == "flux"
+    )
+    network = _network(folder, pipeline, config, factor, plan.whole)
     guidance = pipeline.guidance if pipeline.family != "flux" or network.guided else 1.0
     return ImportedRecipe(
         name=name,
@@ -141,9 +144,9 @@ def _codec(folder: PipelineFolder, pipeline: Pipeline, config: dict[str, Any]) -
         if (channels := config["in_channels"]) not in (1, 3):
             raise OrnsteinError(f"{folder.root / pipeline.network} has {channels} channels, not 1 or 3")
         return PixelCodec(channels=channels)
-    autoencoder = folder.config("vae")
     if (name := folder.class_name("vae")) != "AutoencoderKL":
         raise OrnsteinError(f"unknown autoencoder class {name!r}; known: AutoencoderKL")
+    autoencoder = class_config(folder, "vae")
     latents, channels = autoencoder["latent_channels"], config["in_channels"]
     if (wanted := latents * 4 if pipeline.family == "flux" else latents) != channels:
         raise OrnsteinError(
@@ -154,9 +157,8 @@ def _codec(folder: PipelineFolder, pipeline: Pipeline, config: dict[str, Any]) -
 
 
 def _network(
-    folder: PipelineFolder, pipeline: Pipeline, config: dict[str, Any], codec: ImportedCodec | PixelCodec
+    folder: PipelineFolder, pipeline: Pipeline, config: dict[str, Any], factor: int, whole: bool
 ) -> ImportedNetwork:
-    factor = codec.factor if isinstance(codec, ImportedCodec) else 1
     elements = 128 if pipeline.family == "flux" else config["sample_size"]  # FLUX's config says no size
     if not isinstance(elements, int):
         raise OrnsteinError(f"{folder.root / pipeline.network}: sample_size {elements} is no single side")
@@ -171,7 +173,7 @@ def _network(
         largest = min(largest, config["pos_embed_max_size"] * multiple)
     return ImportedNetwork(
         family=pipeline.family, network=folder.class_name(pipeline.network), size=size, multiple=multiple,
-        smallest=smallest, largest=largest, guided=bool(config.get("guidance_embeds", False)),
+        smallest=smallest, largest=largest, guided=bool(config.get("guidance_embeds", False)), whole=whole,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from ornstein.errors import MissingExtraError, OrnsteinError, nearest
+from ornstein.interop.folder import PipelineFolder
 
 NETWORKS = (
     "UNet2DConditionModel", "UNet2DModel", "DiTTransformer2DModel", "Transformer2DModel", "PixArtTransformer2DModel",
@@ -30,6 +32,20 @@ def require_extra() -> None:
         import transformers  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("an imported model", "diffusers") from error
+
+
+def class_config(folder: PipelineFolder, part: str) -> dict[str, Any]:
+    """The config of a network or autoencoder, with its class's defaults for what it leaves out.
+
+    Raises:
+        OrnsteinError: an unknown class, or no config.
+    """
+    import diffusers
+
+    name, said = folder.class_name(part), folder.config(part)
+    _refuse_unknown("network", name, NETWORKS)
+    parameters = inspect.signature(getattr(diffusers, name).__init__).parameters
+    return {key: value.default for key, value in parameters.items() if key != "self"} | said
 
 
 def load_diffusers(name: str, folder: Path, dtype: torch.dtype) -> Any:

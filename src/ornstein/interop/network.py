@@ -68,8 +68,8 @@ class NetworkAdapter(nn.Module):
         time = self._path.time(beyond.double())
         if isinstance(self._path, DiscreteBeta):
             timestep = (time * self._path.steps - 1).clamp(min=0)
-            whole = timestep.round()
-            return z, torch.where((timestep - whole).abs() < WHOLE, whole, timestep).float()
+            whole, within = timestep.round(), 0.5 if self._recipe.network.whole else WHOLE
+            return z, torch.where((timestep - whole).abs() <= within, whole, timestep).float()
         data, noise = level(logsnr)
         return z / (data + noise)[:, None, None, None], (time * FLOW_TIMESTEPS).float()
 

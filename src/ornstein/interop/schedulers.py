@@ -68,6 +68,7 @@ class Schedule:
     sampler: str
     exact: bool
     clip: float | None = None
+    whole: bool = False  # the network is told the nearest whole timestep of each level
 
 
 def read_schedule(name: str, config: Mapping[str, Any], pixels: int, ends_at_step: bool) -> Schedule:
@@ -103,7 +104,7 @@ def read_schedule(name: str, config: Mapping[str, Any], pixels: int, ends_at_ste
     sampler, exact = _method(kind, options, clip)
     grid = _grid(name, kind, options)
     _refuse_singular(name, path, target, grid)
-    return Schedule(path, target, grid, sampler, exact, clip)
+    return Schedule(path, target, grid, sampler, exact, clip, whole=grid.karras and grid.spare)
 
 
 def _defaults(name: str) -> dict[str, Any]:
@@ -138,8 +139,10 @@ def _method(kind: Scheduler, options: Mapping[str, Any], clip: float | None) -> 
         # clipped data and the noise that no longer goes with it: DDIM's `use_clipped_model_output` is ours
         clipped = kind.sampler == "ddim" and clip is not None
         enlarged = options.get("variance_type", "fixed_small") != "fixed_small" and kind.sampler == "ddpm"
-        return kind.sampler, kind.exact and not clipped and not enlarged
-    plain = options["solver_type"] == "midpoint"
+        # Euler's x_t is of unit data, and what it ends with at its least noise is so, too
+        unit = options.get("final_sigmas_type", "zero") == "zero"
+        return kind.sampler, kind.exact and unit and not clipped and not enlarged
+    plain = options["solver_type"] == "midpoint" and options["final_sigmas_type"] == "zero"
     if options["algorithm_type"] in ("sde-dpmsolver", "sde-dpmsolver++"):
         same = plain and options["algorithm_type"] == "sde-dpmsolver++" and options["solver_order"] == 2
         return "sde-dpmpp-2m", same

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +48,10 @@ class PromptEncoder:
 
     @torch.inference_mode()
     def _encoded(self, prompts: list[str]) -> dict[str, tuple[Tensor, ...]]:
-        parts = Parts(self.folder)
+        parts = Parts(self.folder)  # gigabytes, of no use until the next prompt
         found = {prompt: self._states(parts, prompt, self.condition) for prompt in prompts}
         if self.condition.zeros and "" in found:
             found[""] = tuple(torch.zeros_like(tensor) for tensor in found[""])
-        del parts
-        gc.collect()  # gigabytes, of no use until the next prompt
         return found
 
 
@@ -64,14 +60,20 @@ class Parts:
 
     def __init__(self, folder: PipelineFolder) -> None:
         self.folder = folder
-        self.tokenizer: Callable[[str], Any] = cache(self._tokenizer)
-        self.encoder: Callable[[str], Any] = cache(self._encoder)
+        self._loaded: dict[str, Any] = {}
 
-    def _tokenizer(self, part: str) -> Any:
-        return load_tokenizer(self.folder.class_name(part), self.folder.root / part)
+    def tokenizer(self, part: str) -> Any:
+        """The tokenizer of a subfolder."""
+        return self._part(part, load_tokenizer)
 
-    def _encoder(self, part: str) -> Any:
-        return load_encoder(self.folder.class_name(part), self.folder.root / part)
+    def encoder(self, part: str) -> Any:
+        """The text encoder of a subfolder."""
+        return self._part(part, load_encoder)
+
+    def _part(self, part: str, load: Callable[[str, Path], Any]) -> Any:
+        if part not in self._loaded:
+            self._loaded[part] = load(self.folder.class_name(part), self.folder.root / part)
+        return self._loaded[part]
 
     def ids(self, part: str, prompt: str, length: int | None = None) -> tuple[Tensor, Tensor]:
         """Token numbers (1, length) and their mask, cut and padded; `length` defaults to the tokenizer's own."""

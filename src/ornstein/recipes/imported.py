@@ -59,6 +59,7 @@ class ImportedNetwork(Config):
         size: side of the pictures it was made for, as its config says.
         multiple: what sides must be multiples of. smallest, largest: sides it can have.
         guided: it is told the guidance scale as an input, and has no other guidance.
+        whole: it is told each noise level as the nearest whole timestep.
     """
 
     kind: Literal["imported"] = "imported"
@@ -69,6 +70,7 @@ class ImportedNetwork(Config):
     smallest: int = Field(ge=1)
     largest: int = Field(ge=1)
     guided: bool = False
+    whole: bool = False
 
     @property
     def summary(self) -> str:
