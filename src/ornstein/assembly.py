@@ -9,18 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ornstein.bundle import PIPELINE, Bundle
-from ornstein.codec.pixels import PixelCodec
+from ornstein.bundle import Bundle
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import TextEncoder
 from ornstein.condition.tokens import TokenEmbedder, Tokens
 from ornstein.errors import OrnsteinError
-from ornstein.interop.autoencoder import AutoencoderAdapter
-from ornstein.interop.load import require_extra
-from ornstein.interop.network import NetworkAdapter
-from ornstein.interop.text import Encoder as ImportedEncoder
-from ornstein.interop.text import encoder_of
-from ornstein.recipes.imported import ImportedCodec, ImportedRecipe
 from ornstein.recipes.recipe import Recipe, TextCondition
 
 
@@ -94,19 +87,3 @@ def network_of(bundle: Bundle, tensors: dict[str, Tensor], states_width: int) ->
         "constants must be made on the CPU by name"
     )
     return network
-
-
-def imported_parts(
-    bundle: Bundle, recipe: ImportedRecipe, dtype: torch.dtype
-) -> tuple[NetworkAdapter, ImportedEncoder, AutoencoderAdapter | PixelCodec]:
-    """The network in `dtype`, the encoder of conditions and the codec of an imported model.
-
-    Raises:
-        MissingExtraError: diffusers is not installed. OrnsteinError: weights that do not fit.
-    """
-    require_extra()
-    folder = bundle.folder / PIPELINE
-    codec = recipe.codec
-    if isinstance(codec, ImportedCodec):
-        codec = AutoencoderAdapter(codec, folder / "vae")
-    return NetworkAdapter(recipe, folder, dtype), encoder_of(recipe, folder), codec

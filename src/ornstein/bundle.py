@@ -97,7 +97,7 @@ class Facts(Config):
 class ImportedFacts(Facts):
     """What ``model.json`` of an imported model says: the same, but for the recipe."""
 
-    recipe: ImportedRecipe  # type: ignore[assignment]
+    recipe: ImportedRecipe
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,13 @@ class Bundle:
     """
 
     folder: Path
-    facts: Facts | ImportedFacts
+    facts: Facts
     fingerprint: str
+
+    @property
+    def imported(self) -> bool:
+        """Whether it is a published checkpoint, whose facts are ``ImportedFacts``."""
+        return isinstance(self.facts, ImportedFacts)
 
     @classmethod
     def open(cls, folder: Path, *, fresh: bool = False) -> Bundle:
@@ -214,7 +219,8 @@ def save_imported(
         folder: must not exist.
         recipe: of the model.
         files: of its pipeline, by path in the pipeline's folder; linked where the file system can, else copied.
-        parameters: of its network. dtype: they are stored in.
+        parameters: of its network.
+        dtype: they are stored in.
         metrics: what was measured: plain finite values.
 
     Raises:
@@ -267,7 +273,7 @@ def _finish(part: Path, values: dict[str, Any], metrics: Mapping[str, Any], meas
     (part / HEADER).write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def _facts(values: Mapping[str, Any]) -> Facts | ImportedFacts:
+def _facts(values: Mapping[str, Any]) -> Facts:
     recipe = values.get("recipe")
     imported = isinstance(recipe, dict) and recipe.get("kind") == "imported"
     return parse(ImportedFacts if imported else Facts, values)
@@ -352,7 +358,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _fingerprint(facts: Facts | ImportedFacts) -> str:
+def _fingerprint(facts: Facts) -> str:
     """Hash what a picture depends on besides its own request: how the network is built and asked, and its weights.
 
     Choices left at their defaults do not count, so that a bundle keeps its fingerprint when recipes learn new ones.
@@ -362,14 +368,14 @@ def _fingerprint(facts: Facts | ImportedFacts) -> str:
     asked = [changes(part) for part in (recipe.condition, recipe.codec, recipe.network, recipe.process)]
     grid = [changes(recipe.sampling.grid), recipe.sampling.interval]
     weights: Any = facts.files.get(WEIGHTS)
-    if isinstance(recipe, ImportedRecipe):  # weights, configs and tokenizers: what lies in subfolders
+    if isinstance(facts, ImportedFacts):  # weights, configs and tokenizers: what lies in subfolders
         weights = {name: digest for name, digest in facts.files.items() if name.count("/") > 1}
     key = json.dumps([asked, grid, weights, facts.encoder], sort_keys=True)
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _check_files(folder: Path, facts: Facts | ImportedFacts, fresh: bool) -> None:
-    imported = isinstance(facts.recipe, ImportedRecipe)
+def _check_files(folder: Path, facts: Facts, fresh: bool) -> None:
+    imported = isinstance(facts, ImportedFacts)
     needed = {METRICS, CARD} | ({f"{PIPELINE}/model_index.json"} if imported else {WEIGHTS})
     if missing := sorted(needed - set(facts.files)):
         raise OrnsteinError(f"{folder / HEADER} lists no {', '.join(missing)}: the bundle is incomplete")

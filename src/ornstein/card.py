@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ornstein.recipes.imported import ImportedRecipe
 
 if TYPE_CHECKING:
-    from ornstein.bundle import Data, Facts, ImportedFacts
+    from ornstein.bundle import Data, Facts
 
 LABEL = "parity-tested, not quality-tested"
 
 
-def card_text(facts: Facts | ImportedFacts, metrics: Mapping[str, Any]) -> str:
+def card_text(facts: Facts, metrics: Mapping[str, Any]) -> str:
     """The card in Markdown."""
     if isinstance(facts.recipe, ImportedRecipe):
         return _imported(facts, facts.recipe, metrics)
@@ -34,7 +34,7 @@ def _summary(facts: Facts) -> str:
     )
 
 
-def _imported(facts: Facts | ImportedFacts, recipe: ImportedRecipe, metrics: Mapping[str, Any]) -> str:
+def _imported(facts: Facts, recipe: ImportedRecipe, metrics: Mapping[str, Any]) -> str:
     """Of a published checkpoint nothing is known here but what its folder says."""
     source, sampling = recipe.source, recipe.sampling
     revision = f" at {source.revision}" if source.revision else ""
@@ -42,8 +42,9 @@ def _imported(facts: Facts | ImportedFacts, recipe: ImportedRecipe, metrics: Map
     method = "the scheduler's own method" if source.exact else "the nearest method to the scheduler's"
     parts = [
         f"# {facts.name}",
-        f"Imported from {_cell(source.name)}{revision}, a {_cell(source.pipeline)}: {facts.parameters:,} weights, stored "
-        f"in {facts.dtype}, in {recipe.network.summary}; made for {recipe.network.size} x {recipe.network.size} pixels.",
+        f"Imported from {_cell(source.name)}{revision}, a {_cell(source.pipeline)}: {facts.parameters:,} weights, "
+        f"stored in {facts.dtype}, in {recipe.network.summary}; made for {recipe.network.size} x "
+        f"{recipe.network.size} pixels.",
         f"**{LABEL}**: for the same noise its family makes the same picture here as in diffusers, tested on small "
         "random weights; how good these weights are was not measured, unless it says so below.",
         "## Licence",

@@ -1,4 +1,4 @@
-"""The sha256 of files. A large file is read for it once: what was found is remembered for as long as it is untouched."""
+"""The sha256 of files. A large one is read for it once: what was found is remembered while the file is untouched."""
 
 from __future__ import annotations
 

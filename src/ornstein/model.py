@@ -14,31 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from ornstein import bundle as bundles
-from ornstein.assembly import (
-    AutocastNetwork,
-    ConditionedNetwork,
-    condition_encoder,
-    fast_dtype,
-    imported_parts,
-    network_of,
-)
-from ornstein.bundle import DTYPES, PIPELINE, Bundle, DtypeName
-from ornstein.codec.pixels import PixelCodec
+from ornstein.assembly import AutocastNetwork, ConditionedNetwork, condition_encoder, fast_dtype, network_of
+from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
-from ornstein.denoise.clipped import Clipped
 from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.precondition import NetworkDenoiser
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
-from ornstein.interop.autoencoder import AutoencoderAdapter
-from ornstein.interop.network import NetworkAdapter
-from ornstein.interop.text import Encoder as ImportedEncoder
 from ornstein.output import Output
 from ornstein.process.fields import pad
 from ornstein.process.noise import row_noise
-from ornstein.process.timesteps import FlowTimestepGrid
-from ornstein.recipes.imported import ImportedRecipe
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import Computation, ModelName, Platform, Record
 from ornstein.request import Progress, Request, batches, requests
@@ -58,9 +44,6 @@ a larger network is no faster a picture in batches of 16 than of 8."""
 SMALLEST, LARGEST = 32, 256
 """Sides of the smallest picture, unless the model was trained at a smaller one, and of the largest."""
 
-PIXELS_AT_ONCE = 4 * 512**2
-"""Of an imported model's batch: about what its network needs of memory beside its weights."""
-
 
 class Model:
     """A generator.
@@ -71,20 +54,17 @@ class Model:
         encoder: turns prompts into conditions.
         bundle: where it was loaded from or saved to; None for a model in training.
         device: where the network runs.
-        codec: between pictures and what the network sees; the recipe's own where None.
     """
 
     def __init__(
         self,
-        recipe: Recipe | ImportedRecipe,
-        network: ConditionedNetwork | NetworkAdapter,
-        encoder: TextEncoder | ClassEncoder | ImportedEncoder,
+        recipe: Recipe,
+        network: ConditionedNetwork,
+        encoder: TextEncoder | ClassEncoder,
         bundle: Bundle | None = None,
         device: torch.device | str = "cpu",
-        codec: PixelCodec | AutoencoderAdapter | None = None,
     ) -> None:
         self.recipe, self.encoder, self.bundle = recipe, encoder, bundle
-        self.codec = codec if codec is not None else recipe.codec
         self.device = torch.device(device)
         self.dtype = fast_dtype(self.device)
         self.network = network.to(self.device)
@@ -116,11 +96,11 @@ class Model:
                 that are not finite or are not those of its recipe.
         """
         bundle = Bundle.open(find(name_or_folder))
-        facts = bundle.facts
-        if isinstance(facts.recipe, ImportedRecipe):
-            network, encoder, codec = imported_parts(bundle, facts.recipe, fast_dtype(device))
-            return cls(facts.recipe, network, encoder, bundle, device, codec)
-        tensors = bundle.weights()
+        if bundle.imported:
+            from ornstein.imported import ImportedModel
+
+            return ImportedModel.of(bundle, device)
+        facts, tensors = bundle.facts, bundle.weights()
         if facts.encoder not in (None, WEIGHTS_SHA256):
             raise OrnsteinError(f"{bundle.folder} needs another text encoder (sha256 {facts.encoder[:12]}…)")
         encoder = condition_encoder(facts.recipe, encoder_folder)
@@ -148,8 +128,6 @@ class Model:
         Raises:
             UsageError: the folder exists. OrnsteinError: weights that are not finite, or a disk that refuses.
         """
-        if isinstance(self.recipe, ImportedRecipe):
-            return self._save_imported(Path(folder), metrics)
         old, data = self.bundle, None
         if manifest is None and old is not None and old.facts.data is not None:
             manifest, data = old.folder / bundles.MANIFEST, old.facts.data
@@ -164,22 +142,6 @@ class Model:
             metrics=metrics if metrics is not None else old.metrics() if old else {},
             training=training if training is not None else old.facts.training if old else {},
         )
-        return self.bundle.folder
-
-    def _save_imported(self, folder: Path, metrics: Mapping[str, Any] | None) -> Path:
-        """Another bundle of the same files."""
-        old = self.bundle
-        assert old is not None
-        assert isinstance(self.recipe, ImportedRecipe)
-        files = {
-            name.removeprefix(f"{PIPELINE}/"): old.folder / name
-            for name in old.facts.files
-            if name.startswith(f"{PIPELINE}/")
-        }
-        self.bundle = bundles.save_imported(
-            folder, self.recipe, files, parameters=old.facts.parameters, dtype=old.facts.dtype,
-            metrics=metrics if metrics is not None else old.metrics(),
-        )  # fmt: skip
         return self.bundle.folder
 
     def generate(
@@ -221,7 +183,7 @@ class Model:
             size=defaults.size if size is None else size,
         )  # fmt: skip
         self._refuse(asked)
-        plan = batches(asked, self._rows)
+        plan = batches(asked, self.rows)
         outputs: dict[int, Output] = {}
         done, total = 0, sum(asked[batch[0]].steps for batch in plan)
         for batch in plan:
@@ -257,37 +219,27 @@ class Model:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Sides of the pictures it was trained on."""
-        if isinstance(self.recipe, ImportedRecipe):
-            return (self.recipe.network.size,)
         return tuple(sorted({stage.size for stage in self.recipe.training.stages}))
 
     @property
     def limits(self) -> tuple[int, int]:
         """Sides of the smallest and of the largest picture it makes."""
-        network = self.recipe.network
-        if isinstance(self.recipe, ImportedRecipe):
-            return self.recipe.network.smallest, self.recipe.network.largest
-        return min((SMALLEST, *self.sizes)), LARGEST // network.multiple * network.multiple
+        multiple = self.recipe.network.multiple
+        return min((SMALLEST, *self.sizes)), LARGEST // multiple * multiple
 
-    def _rows(self, size: int) -> Sequence[int]:
-        """Numbers of rows that a batch of pictures of `size` may have: of it alone, whatever memory is free."""
-        rows = BATCHES[self.device.type]
-        if not isinstance(self.recipe, ImportedRecipe):
-            return rows
-        return [count for count in rows if count == 1 or count * size**2 <= PIXELS_AT_ONCE]
+    def rows(self, size: int) -> Sequence[int]:
+        """How many pictures of `size` a batch may hold, most first."""
+        return BATCHES[self.device.type]
 
     def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
         multiple, (smallest, largest) = self.recipe.network.multiple, self.limits
-        told = isinstance(self.recipe, ImportedRecipe) and self.recipe.network.guided
         for request in asked:
             if request.size % multiple or not smallest <= request.size <= largest:
                 raise UsageError(
                     f"size {request.size} is not supported: this model makes multiples of {multiple} from {smallest} "
                     f"to {largest}; it was trained at {_listed(self.sizes)}"
                 )
-            if told and request.negative:
-                raise UsageError("this model is told its guidance and knows no negative prompts")
         for size in {request.size for request in asked} - {self.recipe.sampling.size, *self.sizes}:
             warnings.warn(f"this model was trained at {_listed(self.sizes)} pixels, not {size}", stacklevel=3)
         texts = {text for request in asked for text in (request.prompt, request.negative)}
@@ -313,7 +265,11 @@ class Model:
             progress(state.step)
             x = state.x
         assert isinstance(x, Tensor)
-        return self.codec.decode(x) if isinstance(self.codec, PixelCodec) else self.codec.decode(x, dtype)
+        return self.decode(x, dtype)
+
+    def decode(self, x: Tensor, dtype: torch.dtype) -> np.ndarray:
+        """Samples to uint8 pictures (rows, H, W, C); a codec with a network of its own computes in `dtype`."""
+        return self.recipe.codec.decode(x)
 
     def _record(self, rows: Sequence[Request], row: int, dtype: DtypeName | None = None) -> Record:
         return Record(
@@ -332,10 +288,7 @@ class Model:
         self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None
     ) -> NetworkDenoiser:
         """The denoiser of this model; `network` stands in for its own weights (compiled, or averaged)."""
-        if network is None and isinstance(self.network, NetworkAdapter):
-            call = self.network.in_dtype(dtype or self.dtype)
-        else:
-            call = AutocastNetwork(self.network if network is None else network, dtype or self.dtype)
+        call = AutocastNetwork(self.network if network is None else network, dtype or self.dtype)
         return NetworkDenoiser(call, self.recipe.process.path, self.recipe.process.target)
 
     def trajectory(
@@ -362,10 +315,11 @@ class Model:
     def plan(
         self, sampler: str, steps: Sequence[int], size: int | None = None
     ) -> tuple[Method, list[Tensor]]:
-        """The method of a name, and for each row the grid of times that so many steps visit; `size` of the pictures."""
+        """The method of a name, and for each row the grid of times that so many steps visit.
+
+        Grids of some imported models depend on the `size` of the picture; theirs own where None.
+        """
         grid, path = self.recipe.sampling.grid, self.recipe.process.path
-        if isinstance(grid, FlowTimestepGrid):
-            grid = grid.at(size or self.recipe.sampling.size)
         return find_method(sampler), [grid.times(count, path) for count in steps]
 
     def start(self, seeds: Sequence[int], size: int, times: Sequence[Tensor]) -> Tensor:
@@ -388,19 +342,15 @@ class Model:
         self, prompts: Sequence[str], negatives: Sequence[str], guidance: Sequence[float]
     ) -> Guided:
         """What ``guided`` denoisers are told of each row."""
-        scale = torch.tensor(guidance, device=self.device)
-        if isinstance(self.recipe, ImportedRecipe) and self.recipe.network.guided:  # as an input, in one evaluation
-            told = self.encoder.encode(prompts).to(self.device).told(scale)
-            return Guided(told, told, torch.ones_like(scale))
         return Guided(
-            self.encoder.encode(prompts).to(self.device), self.encoder.encode(negatives).to(self.device), scale
+            self.encoder.encode(prompts).to(self.device),
+            self.encoder.encode(negatives).to(self.device),
+            torch.tensor(guidance, device=self.device),
         )
 
     def guided(self, denoiser: Denoiser) -> Denoiser:
         """A denoiser that follows its ``condition``, as the recipe says."""
-        guided = ClassifierFree(denoiser, self.recipe.sampling.interval)
-        clip = self.recipe.process.clip if isinstance(self.recipe, ImportedRecipe) else None
-        return guided if clip is None else Clipped(guided, clip)
+        return ClassifierFree(denoiser, self.recipe.sampling.interval)
 
 
 @contextmanager

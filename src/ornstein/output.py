@@ -74,7 +74,7 @@ class Output:
 
 
 def to_image(array: np.ndarray, background: str | None = None) -> Image.Image:
-    """A premultiplied array as a picture: RGBA in straight alpha, RGB if opaque or before a background, or L for grey."""
+    """A premultiplied array as a picture: RGBA in straight alpha, RGB where it is opaque, or L for grey."""
     if array.shape[-1] != 4:
         return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
     color, alpha = array[..., :3].astype(np.uint32), array[..., 3:].astype(np.uint32)

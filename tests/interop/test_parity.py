@@ -33,7 +33,9 @@ TEXT = (
 )  # fmt: skip
 
 
-def ours(both: Both, prompt: str = PROMPT, side: int = SIDE, negative: str = "", **settings: Any) -> list[Tensor]:
+def ours(
+    both: Both, prompt: str = PROMPT, side: int = SIDE, negative: str = "", **settings: Any
+) -> list[Tensor]:
     """The noise it starts from, and the result, channels first."""
     model = both.model
     sampling = model.recipe.sampling
@@ -85,7 +87,9 @@ def test_text_to_latents_with_guidance(both: Callable[..., Both], family: str) -
     assert_same(mine, theirs(pair, noise))
 
 
-@pytest.mark.parametrize("family", ["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "pixart"])
+@pytest.mark.parametrize(
+    "family", ["stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "pixart"]
+)
 def test_negative_prompts(both: Callable[..., Both], family: str) -> None:
     pair = both(family)
     noise, mine = ours(pair, negative=NEGATIVE, guidance=3.0)
@@ -135,7 +139,9 @@ def test_euler_from_noise_of_its_own_size(both: Callable[..., Both], spacing: st
     assert_same(mine, theirs(pair, noise * (sigma**2 + 1) ** 0.5 / sigma))
 
 
-def test_euler_ancestral_with_the_same_noise(both: Callable[..., Both], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_euler_ancestral_with_the_same_noise(
+    both: Callable[..., Both], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pair = both("stable_diffusion", EulerAncestralDiscreteScheduler(**SCALED, timestep_spacing="leading"))
     noise, mine = ours(pair)
     monkeypatch.setattr(scheduling_euler_ancestral_discrete, "randn_tensor", drawn_as_ours(noise))
@@ -150,7 +156,9 @@ def test_classes(both: Callable[..., Both], monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_allclose(pair.model.codec.values(mine.movedim(1, -1)).numpy(), wanted, atol=1e-4)
 
 
-def test_unconditional_with_the_same_noise(both: Callable[..., Both], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unconditional_with_the_same_noise(
+    both: Callable[..., Both], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pair = both("unconditional", DDPMScheduler(clip_sample=True))
     noise, mine = ours(pair, side=16)
     monkeypatch.setattr(scheduling_ddpm, "randn_tensor", drawn_as_ours(noise))
@@ -166,7 +174,7 @@ def test_clipped_ddim_takes_the_noise_that_goes_with_the_clipped_guess(
     pair = both("unconditional", DDIMScheduler())
     assert not pair.model.recipe.source.exact
     noise, mine = ours(pair, side=16)
-    pipe = DDIMPipeline(pair.pipe.unet, pair.pipe.scheduler)
+    pipe: Any = DDIMPipeline(pair.pipe.unet, pair.pipe.scheduler)
     pipe.set_progress_bar_config(disable=True)
     monkeypatch.setattr(sys.modules[DDIMPipeline.__module__], "randn_tensor", lambda *_, **__: noise)
     options = {"use_clipped_model_output": True, "num_inference_steps": STEPS, "output_type": "np"}

@@ -45,14 +45,18 @@ def clip_tokenizer() -> CLIPTokenizer:
     """One token a letter, as CLIP's begins and ends."""
     marks = ["<|startoftext|>", "<|endoftext|>"]
     words = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), *marks]
-    return CLIPTokenizer(
-        vocab={word: k for k, word in enumerate(words)}, merges=[], model_max_length=16
-    )
+    return CLIPTokenizer(vocab={word: k for k, word in enumerate(words)}, merges=[], model_max_length=16)
 
 
 def t5_tokenizer() -> T5Tokenizer:
     """One token a letter, as T5's ends."""
-    words = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), *((letter, -3.0) for letter in LETTERS)]
+    words = [
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", 0.0),
+        ("▁", -2.0),
+        *((letter, -3.0) for letter in LETTERS),
+    ]
     return T5Tokenizer(vocab=words, extra_ids=0)
 
 
@@ -92,8 +96,6 @@ def drawn(module: Any, seed: int = 0) -> Any:
             elif name.endswith("bias"):
                 value.copy_(0.1 * noise)
     return module.eval()
-
-
 
 
 def unet(**options: Any) -> Any:
@@ -182,7 +184,8 @@ def pixart(**options: Any) -> Any:
     transformer = drawn(
         PixArtTransformer2DModel(
             **{"sample_size": 16, **options}, patch_size=2, num_layers=2, num_attention_heads=2, attention_head_dim=12,
-            in_channels=4, out_channels=8, cross_attention_dim=24, num_embeds_ada_norm=1000, caption_channels=WIDTH, norm_num_groups=4,
+            in_channels=4, out_channels=8, cross_attention_dim=24, num_embeds_ada_norm=1000, caption_channels=WIDTH,
+            norm_num_groups=4,
         )
     )  # fmt: skip
     return PixArtAlphaPipeline(

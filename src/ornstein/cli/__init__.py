@@ -11,7 +11,9 @@ from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
+from ornstein.cli.export import export
 from ornstein.cli.generate import generate
+from ornstein.cli.import_ import import_
 from ornstein.cli.models import app as models
 from ornstein.cli.replay import replay
 from ornstein.cli.scorer import scorer
@@ -26,6 +28,8 @@ app.command()(generate)
 app.command()(replay)
 app.add_typer(models, name="models")
 app.command()(train)
+app.command(name="import")(import_)
+app.command()(export)
 app.add_typer(data, name="data")
 app.command()(evaluate)
 app.command()(compare)

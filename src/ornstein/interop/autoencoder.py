@@ -43,7 +43,9 @@ class AutoencoderAdapter:
         """Latents to (B, H, W, 3) float32 in [0, 1], before rounding; computed in `dtype` unless the config forbids."""
         autoencoder = self._load(dtype, x.device)
         mean, deviation = self._moments(autoencoder)
-        latents = (x.detach().float().movedim(-1, 1) * deviation.to(x.device) + mean.to(x.device)).to(autoencoder.dtype)
+        latents = (x.detach().float().movedim(-1, 1) * deviation.to(x.device) + mean.to(x.device)).to(
+            autoencoder.dtype
+        )
         rows = [autoencoder.decode(row[None], return_dict=False)[0][0] for row in latents]
         return (torch.stack(rows).float() / 2 + 0.5).clamp(0, 1).movedim(1, -1)
 
@@ -64,5 +66,7 @@ class AutoencoderAdapter:
         scale = torch.tensor(1 / config.scaling_factor).reshape(1, 1, 1, 1)
         means, deviations = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
         if means and deviations:
-            return torch.tensor(means).reshape(1, -1, 1, 1), torch.tensor(deviations).reshape(1, -1, 1, 1) * scale
+            return torch.tensor(means).reshape(1, -1, 1, 1), torch.tensor(deviations).reshape(
+                1, -1, 1, 1
+            ) * scale
         return torch.tensor(config.shift_factor or 0.0).reshape(1, 1, 1, 1), scale

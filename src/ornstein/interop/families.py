@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +98,10 @@ def read_recipe(folder: PipelineFolder, name: str, source: str, revision: str | 
     """Everything that a folder's configs say, as a recipe.
 
     Args:
-        folder: the pipeline. name: of the model. source: the hub's name, or the folder's. revision: the hub's.
+        folder: the pipeline.
+        name: of the model.
+        source: the hub's name, or the folder's.
+        revision: the hub's.
 
     Raises:
         OrnsteinError: a pipeline, scheduler or network that is not known, named with those that are.
@@ -134,7 +136,11 @@ def _refuse_unused(folder: PipelineFolder, pipeline: Pipeline, config: dict[str,
     """Refuse a network that asks for what its family's adapter does not give it."""
     where = folder.root / pipeline.network
     expected = "text_time" if pipeline.family == "stable-diffusion-xl" else None
-    for key, plain in (("addition_embed_type", expected), ("class_embed_type", None), ("time_cond_proj_dim", None)):
+    for key, plain in (
+        ("addition_embed_type", expected),
+        ("class_embed_type", None),
+        ("time_cond_proj_dim", None),
+    ):
         if pipeline.network == "unet" and config.get(key) not in (plain, "null"):
             raise OrnsteinError(f"{where}: {key}={config[key]!r} is not supported for {pipeline.family}")
 
@@ -185,7 +191,7 @@ def _condition(
     if pipeline.family == "dit":
         labels, count = folder.index.get("id2label") or {}, config["num_embeds_ada_norm"]
         return ClassesCondition(names=tuple(str(labels.get(str(k), k)) for k in range(count)))
-    zeros = pipeline.family == "stable-diffusion-xl" and folder.index.get("force_zeros_for_empty_prompt", True)
+    zeros = pipeline.family == "stable-diffusion-xl" and folder.index.get(
+        "force_zeros_for_empty_prompt", True
+    )
     return PromptsCondition(length=pipeline.length, zeros=bool(zeros))
-
-

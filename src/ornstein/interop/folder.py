@@ -1,4 +1,4 @@
-"""A pipeline folder as diffusers lays it out: an index of parts, each with a config and weights; nothing is unpickled."""
+"""A pipeline folder as diffusers lays it out: an index of parts, each with config and weights; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -197,7 +197,10 @@ def _front_matter(readme: Path) -> str | None:
         key, colon, value = line.partition(":")
         if colon and key in ("license", "license_name", "license_link"):
             fields[key] = value.strip().strip("'\"")[:200]
-    return " ".join(fields[key] for key in ("license", "license_name", "license_link") if fields.get(key)) or None
+    return (
+        " ".join(fields[key] for key in ("license", "license_name", "license_link") if fields.get(key))
+        or None
+    )
 
 
 def _first_line(file: Path) -> str:

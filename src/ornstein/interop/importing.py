@@ -72,9 +72,7 @@ def import_pipeline(
     recipe = override(read_recipe(found.folder, name, found.source, found.revision), _sampling(settings))
     parameters = _check(found.folder, find_pipeline(found.folder), recipe)
     stored = _stored(found.folder.weights(find_pipeline(found.folder).network))
-    return bundles.save_imported(
-        target, recipe, found.files, parameters=parameters, dtype=stored, metrics={}
-    )
+    return bundles.save_imported(target, recipe, found.files, parameters=parameters, dtype=stored, metrics={})
 
 
 def find_source(source: str) -> Found:
@@ -99,7 +97,10 @@ def _from_hub(name: str) -> Found:
     failure: Exception | None = None
     incomplete: OrnsteinError | None = None
     for offline in (True, False):
-        for leave_out in (VARIANTS, ("*non_ema*",)):  # half-precision variants only where there is nothing else
+        for leave_out in (
+            VARIANTS,
+            ("*non_ema*",),
+        ):  # half-precision variants only where there is nothing else
             try:
                 index = snapshot_download(name, allow_patterns=[INDEX], local_files_only=offline)
                 parts = _parts(PipelineFolder.open(Path(index)))

@@ -1,4 +1,4 @@
-"""Parts of a pipeline folder as modules: their classes from the libraries that wrote them, their weights from safetensors."""
+"""Parts of a pipeline folder as modules: classes of the libraries that wrote them, weights from safetensors."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ornstein.denoise.algebra import level
 from ornstein.denoise.precondition import LOGSNR_LIMIT
 from ornstein.interop.load import load_diffusers
-from ornstein.interop.rows import Rows
 from ornstein.process.gaussian import DiscreteBeta
 from ornstein.recipes.imported import Family, ImportedCodec, ImportedRecipe
 
@@ -43,17 +42,20 @@ class NetworkAdapter(nn.Module):
         self.dtype = dtype
         part = "unet" if (self._folder / "unet").is_dir() else "transformer"
         self.network = load_diffusers(self._recipe.network.network, self._folder / part, dtype)
-        if any(isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1) for module in self.network.modules()):
+        if any(
+            isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1)
+            for module in self.network.modules()
+        ):
             self.network.to(memory_format=torch.channels_last)  # as our samples lie in memory
 
-    def in_dtype(self, dtype: torch.dtype) -> Callable[[Tensor, Tensor, Rows], Tensor]:
-        """The network as ``precondition.Network``, computing in `dtype`; another than before is read again."""
+    def in_dtype(self, dtype: torch.dtype) -> NetworkAdapter:
+        """This network, its weights in `dtype`; they are read again where they were in another."""
         if dtype != self.dtype:
             device = next(self.network.parameters()).device
             del self.network
             self._load(dtype)
             self.network.to(device)
-        return lambda z, logsnr, condition: self(z, logsnr, *condition.tensors)
+        return self
 
     def forward(self, z: Tensor, logsnr: Tensor, *condition: Tensor) -> Tensor:
         """Map (B, H, W, C) at logsnr (B,) to the target, of the same shape and in the network's dtype."""
@@ -64,7 +66,9 @@ class NetworkAdapter(nn.Module):
 
     def _own_coordinates(self, z: Tensor, logsnr: Tensor) -> tuple[Tensor, Tensor]:
         """The checkpoint's own noisy sample, and timesteps (B,) float32."""
-        beyond = torch.where(logsnr.abs() >= LOGSNR_LIMIT, logsnr * torch.inf, logsnr)  # the limit was put there
+        beyond = torch.where(
+            logsnr.abs() >= LOGSNR_LIMIT, logsnr * torch.inf, logsnr
+        )  # the limit was put there
         time = self._path.time(beyond.double())
         if isinstance(self._path, DiscreteBeta):
             timestep = (time * self._path.steps - 1).clamp(min=0)

@@ -87,7 +87,9 @@ def read_schedule(name: str, config: Mapping[str, Any], pixels: int, ends_at_ste
     if name not in SCHEDULERS:
         raise OrnsteinError(f"unknown scheduler {name!r}{nearest(name, SCHEDULERS)}")
     defaults = _defaults(name)
-    options = {key: config.get(key, value) for key, value in defaults.items()}  # as the class reads it: no other keys
+    options = {
+        key: config.get(key, value) for key, value in defaults.items()
+    }  # as the class reads it: no other keys
     for option, plain in PLAIN.items():
         if options.get(option, plain[0]) not in plain:
             raise OrnsteinError(f"{name}: the option {option}={options[option]!r} is not supported")
@@ -115,8 +117,8 @@ def _defaults(name: str) -> dict[str, Any]:
 
 
 def _known(name: str, option: str, options: Mapping[str, Any], table: Mapping[str, Any]) -> Any:
-    if (value := options.get(option)) not in table:
-        raise OrnsteinError(f"{name}: unknown {option} {value!r}{nearest(str(value), table)}")
+    if (value := str(options.get(option))) not in table:
+        raise OrnsteinError(f"{name}: unknown {option} {value!r}{nearest(value, table)}")
     return table[value]
 
 

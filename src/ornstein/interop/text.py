@@ -160,7 +160,9 @@ class LabelEncoder:
         label = self._index.get(prompt.strip().casefold())
         if label is None:
             close = nearest(prompt.casefold(), self._index)
-            hint = close if "did you mean" in close else f"; `ornstein models show` lists its {len(self.names)}"
+            hint = (
+                close if "did you mean" in close else f"; `ornstein models show` lists its {len(self.names)}"
+            )
             raise UsageError(f"this model knows classes, and {prompt!r} is none{hint}")
         return label
 
@@ -180,4 +182,6 @@ def encoder_of(recipe: ImportedRecipe, folder: Path) -> Encoder:
     """The encoder that a recipe's conditions need."""
     if isinstance(recipe.condition, PromptsCondition):
         return PromptEncoder(recipe, folder)
-    return LabelEncoder(recipe.condition) if isinstance(recipe.condition, ClassesCondition) else NothingEncoder()
+    return (
+        LabelEncoder(recipe.condition) if isinstance(recipe.condition, ClassesCondition) else NothingEncoder()
+    )

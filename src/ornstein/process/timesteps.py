@@ -73,18 +73,20 @@ class TimestepGrid(Config):
         self, visited: Float[Tensor, " {steps}"], steps: int, path: Path
     ) -> Float[Tensor, " {steps}"]:
         ends = visited.new_tensor([1.0, 1 / self.timesteps]) if self.spare else visited[[0, -1]]
-        high, low = ((-path(ends).logsnr / 2).exp() ** (1 / 7)).tolist()
-        return path.time(-14 * torch.linspace(high, low, steps, dtype=torch.float64).log())
+        high, low = ((-path(ends).logsnr / 2).exp() ** (1 / 7)).unbind()
+        share = torch.linspace(0, 1, steps, dtype=torch.float64)
+        return path.time(-14 * torch.lerp(high, low, share).log())
 
 
 class DynamicShift(Config):
-    r"""A shift that grows with the picture: $\mu$ is linear in the number of tokens, $k=e^\mu$, or $k=\mu$ where `linear`.
+    r"""A shift that grows with the picture: $\mu$ is linear in the number of tokens, and $k=e^\mu$.
 
     Esser et al. 2024, arXiv 2403.03206, section 5.3.2, as FLUX and its kin take it.
 
     Attributes:
         tokens: (few, many), between which $\mu$ goes from the first to the second of `shifts`, and beyond.
         pixels: side of the square that a token stands for.
+        linear: $k=\mu$ instead.
     """
 
     tokens: tuple[int, int] = (256, 4096)

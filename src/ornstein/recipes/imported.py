@@ -1,4 +1,4 @@
-"""The recipe of a published checkpoint: which parts of its folder answer which question. Plain data; nobody trains it here."""
+"""The recipe of a published checkpoint: which parts of its folder answer which question, as plain data."""
 
 from __future__ import annotations
 
