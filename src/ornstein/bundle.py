@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -208,8 +208,8 @@ def save_imported(
     folder: Path,
     recipe: ImportedRecipe,
     files: Mapping[str, Path | bytes],
+    check: Callable[[Path], int],
     *,
-    parameters: int,
     dtype: StoredName,
     metrics: Mapping[str, Any],
 ) -> Bundle:
@@ -219,7 +219,7 @@ def save_imported(
         folder: must not exist.
         recipe: of the model.
         files: of its pipeline, by path in the pipeline's folder; linked where the file system can, else copied.
-        parameters: of its network.
+        check: looks at the pipeline's folder as it is to lie, and returns the number of its network's weights.
         dtype: they are stored in.
         metrics: what was measured: plain finite values.
 
@@ -236,7 +236,7 @@ def save_imported(
             target.write_bytes(file) if isinstance(file, bytes) else link_or_copy(file, target)
         values = {
             "format": FORMAT, "ornstein": __version__, "name": recipe.name, "recipe": recipe.model_dump(mode="json"),
-            "parameters": parameters, "dtype": dtype, "encoder": None, "files": {},
+            "parameters": check(part / PIPELINE), "dtype": dtype, "encoder": None, "files": {},
         }  # fmt: skip
         _finish(part, values, metrics, measured)
     return Bundle.open(folder)

@@ -98,7 +98,7 @@ class ImportedModel(Model):
             if name.startswith(inside)
         }
         self.bundle = bundles.save_imported(
-            Path(folder), self.recipe, files, parameters=old.facts.parameters, dtype=old.facts.dtype,
+            Path(folder), self.recipe, files, lambda _: old.facts.parameters, dtype=old.facts.dtype,
             metrics=old.metrics() if metrics is None else metrics,
         )  # fmt: skip
         return self.bundle.folder

@@ -22,7 +22,7 @@ from ornstein.recipes.imported import (
 )
 from ornstein.recipes.recipe import ClassesCondition, SamplingSection
 
-LARGEST = 2048  # pixels a side
+SMALLEST, LARGEST = 32, 2048  # pixels a side
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,10 @@ def _network(
     if not isinstance(elements, int):
         raise OrnsteinError(f"{folder.root / pipeline.network}: sample_size {elements} is no single side")
     size, multiple = elements * factor, factor * pipeline.patch
-    smallest, largest = min(64, size), LARGEST
+    smallest, largest = max(SMALLEST, multiple), LARGEST
     if pipeline.family == "unconditional":
         multiple = 2 ** (len(config["block_out_channels"]) - 1)
-        smallest = max(multiple, min(32, size))
+        smallest = min(max(SMALLEST, multiple), size)
     elif pipeline.family == "dit":  # its places are those of one size
         smallest = largest = size
     elif pipeline.family == "stable-diffusion-3":

@@ -14,7 +14,7 @@ from ornstein import bundle as bundles
 from ornstein.bundle import Bundle, StoredName
 from ornstein.config import override
 from ornstein.errors import OrnsteinError, UsageError
-from ornstein.interop.families import Pipeline, find_pipeline, read_recipe, tokenizer_of
+from ornstein.interop.families import find_pipeline, read_recipe, tokenizer_of
 from ornstein.interop.folder import INDEX, PipelineFolder
 from ornstein.interop.load import (
     load_diffusers,
@@ -23,7 +23,6 @@ from ornstein.interop.load import (
     refuse_non_finite,
     require_extra,
 )
-from ornstein.recipes.imported import ImportedRecipe
 from ornstein.shelf import SHIPPED, home
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -70,9 +69,8 @@ def import_pipeline(
         raise UsageError(f"{target} exists already: choose another with --name or --out")
     found = find_source(source)
     recipe = override(read_recipe(found.folder, name, found.source, found.revision), _sampling(settings))
-    parameters = _check(found.folder, find_pipeline(found.folder), recipe)
     stored = _stored(found.folder.weights(find_pipeline(found.folder).network))
-    return bundles.save_imported(target, recipe, found.files, parameters=parameters, dtype=stored, metrics={})
+    return bundles.save_imported(target, recipe, found.files, _check, dtype=stored, metrics={})
 
 
 def find_source(source: str) -> Found:
@@ -161,11 +159,13 @@ def _index(folder: PipelineFolder) -> bytes:
     return json.dumps(values, indent=2).encode()
 
 
-def _check(folder: PipelineFolder, pipeline: Pipeline, recipe: ImportedRecipe) -> int:
+def _check(place: Path) -> int:
     """Load each part once, so that what does not fit is said now; returns the number of the network's weights."""
+    folder = PipelineFolder.open(place)
+    pipeline = find_pipeline(folder)
     network = folder.root / pipeline.network
     dtype = getattr(torch, _stored(folder.weights(pipeline.network)))
-    module = load_diffusers(recipe.network.network, network, dtype)
+    module = load_diffusers(folder.class_name(pipeline.network), network, dtype)
     refuse_non_finite(module, network)
     count = sum(value.numel() for value in module.parameters())
     del module
