@@ -3,9 +3,9 @@
     python benchmarks/imported.py [--repeats 5] [--steps 20] [--float32] [--small] [--out FOLDER]
 
 The pipeline has the real shapes (U-Net of 860 million weights, autoencoder, text encoder) and random weights; it is
-built once under --cache. Each side runs in a process of its own, so that each has its own peak of memory, and they take
-turns, so that what else the machine does meets both alike. 512 px, DPM++2M, guidance 7.5, one picture, a new prompt each
-time. Ratios are ours by theirs; below 1 Ornstein is faster or smaller.
+built once under --cache. Each side runs in a process of its own, so that each has its own peak of memory, and they
+take turns, so that what else the machine does meets both alike. 512 px, DPM++2M, guidance 7.5, one picture, a new
+prompt each time. Ratios are ours by theirs; below 1 Ornstein is faster or smaller.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def table(lines: list[Line]) -> str:
     ]
     rows = [
         f"| {line.what} | {line.theirs:.2f} | {line.ours:.2f} | {line.ratio:.2f} ({line.low:.2f} to {line.high:.2f}) "
-        f"| {'' if line.wanted is None else line.wanted} | {line.their_memory / 1e9:.2f} | {line.our_memory / 1e9:.2f} |"
+        f"| {line.wanted or ''} | {line.their_memory / 1e9:.2f} | {line.our_memory / 1e9:.2f} |"
         for line in lines
     ]
     return "\n".join([*head, *rows]) + "\n"

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from huggingface_hub import constants
 from safetensors.torch import load_file
 
 from ornstein import hashes
-from ornstein.bundle import Bundle, with_metrics
+from ornstein.bundle import Bundle, ImportedFacts, with_metrics
+from ornstein.errors import OrnsteinError
 from ornstein.interop.exporting import export_bundle
 from ornstein.interop.importing import import_pipeline
 from ornstein.model import Model
@@ -87,11 +89,9 @@ def test_a_half_precision_variant_in_shards_is_read(both: Callable[..., Both], t
     shutil.rmtree(folder / "unet")
     shutil.move(tmp_path / "half", folder / "unet")
     assert len(list((folder / "unet").glob("*.fp16-*.safetensors"))) > 1
-    model = Model.load(import_pipeline(str(folder), tmp_path / "bundle").folder)
-    mine, wanted = (
-        each.network.in_dtype(torch.float32).network.state_dict()
-        for each in (model, both("stable_diffusion").model)
-    )
+    model: Any = Model.load(import_pipeline(str(folder), tmp_path / "bundle").folder)
+    other: Any = both("stable_diffusion").model
+    mine, wanted = (each.network.in_dtype(torch.float32).network.state_dict() for each in (model, other))
     assert all(torch.equal(value, wanted[name]) for name, value in mine.items())
 
 
@@ -155,3 +155,21 @@ def test_batches_get_smaller_as_pictures_get_larger(both: Callable[..., Both]) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert len(model.generate("cat", seeds=1, n=2, steps=1, size=32)) == 2
+
+
+def test_a_hub_name_is_found_in_the_cache(
+    both: Callable[..., Both], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    place = tmp_path / "models--someone--tiny"
+    shutil.copytree(both("stable_diffusion").folder, place / "snapshots" / commit)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    bundle = import_pipeline("someone/tiny", tmp_path / "bundle")
+    assert isinstance(bundle.facts, ImportedFacts)
+    assert (bundle.facts.name, bundle.facts.recipe.source.revision) == ("tiny", commit)
+    assert bundle.facts.recipe.source.name == "someone/tiny"
+    shutil.rmtree(place / "snapshots" / commit / "vae")
+    with pytest.raises(OrnsteinError, match="lacks the subfolder vae"):
+        import_pipeline("someone/tiny", tmp_path / "another")
