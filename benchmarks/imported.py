@@ -64,19 +64,18 @@ class Line:
 def build(folder: Path, small: bool) -> None:
     """The pipeline, its weights drawn as its classes draw them and stored in float16, as published ones are."""
     import torch
-    from diffusers import (
-        AutoencoderKL,
-        DPMSolverMultistepScheduler,
-        StableDiffusionPipeline,
-        UNet2DConditionModel,
-    )
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     torch.manual_seed(0)
     letters = string.ascii_lowercase + string.digits
     words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     tokenizer = CLIPTokenizer(vocab={word: k for k, word in enumerate(words)}, merges=[], model_max_length=77)
-    ends = {"bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1, "pad_token_id": len(words) - 1}
+    last = len(words) - 1
+    ends: dict[str, Any] = {"bos_token_id": last - 1, "eos_token_id": last, "pad_token_id": last}
     layers = 2 if small else 12
     text = CLIPTextConfig(
         vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=layers, num_attention_heads=12,
@@ -101,9 +100,9 @@ def build(folder: Path, small: bool) -> None:
 def peer(folder: Path, steps: int, size: int, dtype: str, _: str) -> Callable[[int], object]:
     """Diffusers' own pipeline."""
     import torch
-    from diffusers import StableDiffusionPipeline
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
-    pipe = StableDiffusionPipeline.from_pretrained(folder / "pipe", torch_dtype=getattr(torch, dtype))
+    pipe: Any = StableDiffusionPipeline.from_pretrained(folder / "pipe", torch_dtype=getattr(torch, dtype))
     pipe.set_progress_bar_config(disable=True)
 
     def draw(turn: int) -> object:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ornstein.denoise.algebra import level
 from ornstein.denoise.precondition import LOGSNR_LIMIT
+from ornstein.interop.attention import SlicedAttention
 from ornstein.interop.load import load_diffusers
 from ornstein.process.gaussian import DiscreteBeta
 from ornstein.recipes.imported import Family, ImportedCodec, ImportedRecipe
@@ -61,7 +62,8 @@ class NetworkAdapter(nn.Module):
         """Map (B, H, W, C) at logsnr (B,) to the target, of the same shape and in the network's dtype."""
         x, timestep = self._own_coordinates(z, logsnr)
         x = x.movedim(-1, 1).to(self.dtype)
-        output = self._call(self, x, timestep, *condition)
+        with SlicedAttention():
+            output = self._call(self, x, timestep, *condition)
         return output[:, : x.shape[1]].movedim(1, -1)  # of a learned sigma's channels only the first half
 
     def _own_coordinates(self, z: Tensor, logsnr: Tensor) -> tuple[Tensor, Tensor]:
