@@ -81,18 +81,21 @@ def build(folder: Path, small: bool) -> None:
         vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=layers, num_attention_heads=12,
         max_position_embeddings=77, **ends,
     )  # fmt: skip
-    blocks = (32, 32, 64, 64) if small else (128, 256, 512, 512)
+    blocks: Any = (32, 32, 64, 64) if small else (128, 256, 512, 512)
+    down: Any = ("DownEncoderBlock2D",) * 4
+    up: Any = ("UpDecoderBlock2D",) * 4
     autoencoder = AutoencoderKL(
-        block_out_channels=blocks, down_block_types=("DownEncoderBlock2D",) * 4, layers_per_block=2,
-        up_block_types=("UpDecoderBlock2D",) * 4, latent_channels=4, sample_size=512,
+        block_out_channels=blocks, down_block_types=down, layers_per_block=2,
+        up_block_types=up, latent_channels=4, sample_size=512,
     )  # fmt: skip
-    scheduler = DPMSolverMultistepScheduler(
+    scheduler: Any = DPMSolverMultistepScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
     )
+    none: Any = None
     pipe = StableDiffusionPipeline(
         vae=autoencoder, text_encoder=CLIPTextModel(text), tokenizer=tokenizer, scheduler=scheduler,
-        unet=UNet2DConditionModel(**{**NETWORK, **(SMALL if small else {})}), safety_checker=None,
-        feature_extractor=None, requires_safety_checker=False,
+        unet=UNet2DConditionModel(**{**NETWORK, **(SMALL if small else {})}), safety_checker=none,
+        feature_extractor=none, requires_safety_checker=False,
     )  # fmt: skip
     pipe.to(dtype=torch.float16).save_pretrained(folder)
 

@@ -31,7 +31,7 @@ class SlicedAttention(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention and len(args) == 3 and _suits(*args, **kwargs):
-            return sliced(*args[:3], kwargs.get("scale"))
+            return sliced(args[0], args[1], args[2], kwargs.get("scale"))
         return func(*args, **kwargs)
 
 
