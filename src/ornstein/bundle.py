@@ -5,6 +5,7 @@
 - ``metrics.json``: what was measured
 - ``card.md``: the same for people
 - ``manifest.parquet``: one row for every picture, trained on or held out, where the data is known
+- ``pipeline/``: of an imported model, in place of ``model.safetensors``: the files of its folder
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,9 +27,11 @@ from torch import Tensor
 from ornstein import __version__
 from ornstein.card import card_text
 from ornstein.config import Config, changes, parse
-from ornstein.data.atomic import new_folder
+from ornstein.data.atomic import link_or_copy, new_folder
 from ornstein.data.manifest import TRAIN
 from ornstein.errors import OrnsteinError, UsageError
+from ornstein.hashes import sha256
+from ornstein.recipes.imported import ImportedRecipe
 from ornstein.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -38,10 +41,12 @@ FORMAT = 1
 HEADER, WEIGHTS, METRICS, CARD, MANIFEST = (
     "model.json", "model.safetensors", "metrics.json", "card.md", "manifest.parquet"
 )  # fmt: skip
+PIPELINE = "pipeline"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 LARGEST_HEADER = 4 << 20  # bytes
 
 DtypeName = Literal["float32", "bfloat16"]
+StoredName = Literal["float32", "bfloat16", "float16"]
 
 
 class Origin(Config):
@@ -82,11 +87,17 @@ class Facts(Config):
     name: str
     recipe: Recipe
     parameters: int
-    dtype: DtypeName
+    dtype: StoredName
     encoder: str | None
     files: dict[str, str]
     data: Data | None = None
     training: dict[str, int | float | str | None] = Field(default_factory=dict)
+
+
+class ImportedFacts(Facts):
+    """What ``model.json`` of an imported model says: the same, but for the recipe."""
+
+    recipe: ImportedRecipe
 
 
 @dataclass(frozen=True)
@@ -102,19 +113,28 @@ class Bundle:
     facts: Facts
     fingerprint: str
 
+    @property
+    def imported(self) -> bool:
+        """Whether it is a published checkpoint, whose facts are ``ImportedFacts``."""
+        return isinstance(self.facts, ImportedFacts)
+
     @classmethod
-    def open(cls, folder: Path) -> Bundle:
-        """Read the header and check every file's hash.
+    def open(cls, folder: Path, *, fresh: bool = False) -> Bundle:
+        """Read the header and check every file's hash; a large file untouched since it was last read counts as checked.
+
+        Args:
+            folder: the bundle.
+            fresh: read large files again, too.
 
         Raises:
             OrnsteinError: not a bundle, a newer format, an unknown key, a missing or altered file.
         """
         values = _read_header(folder)
         try:
-            facts = parse(Facts, values)
+            facts = _facts(values)
         except UsageError as error:
             raise OrnsteinError(f"{folder / HEADER}: {error}") from error
-        _check_files(folder, facts.files)
+        _check_files(folder, facts, fresh)
         return cls(folder, facts, _fingerprint(facts))
 
     def weights(self) -> dict[str, Tensor]:
@@ -184,6 +204,44 @@ def save(
     return Bundle.open(folder)
 
 
+def save_imported(
+    folder: Path,
+    recipe: ImportedRecipe,
+    files: Mapping[str, Path | bytes],
+    check: Callable[[Path], int],
+    *,
+    dtype: StoredName,
+    metrics: Mapping[str, Any],
+) -> Bundle:
+    """Write the bundle of an imported model whole or not at all, and open it.
+
+    Args:
+        folder: must not exist.
+        recipe: of the model.
+        files: of its pipeline, by path in the pipeline's folder; linked where the file system can, else copied.
+        check: looks at the pipeline's folder as it is to lie, and returns the number of its network's weights.
+        dtype: they are stored in.
+        metrics: what was measured: plain finite values.
+
+    Raises:
+        UsageError: the folder exists, or metrics are not plain finite JSON. OrnsteinError: a disk that refuses.
+    """
+    if folder.exists():
+        raise UsageError(f"{folder} exists already: choose another name or folder")
+    measured = _as_json(metrics)
+    with new_folder(folder) as part:
+        for name, file in files.items():
+            target = part / PIPELINE / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file) if isinstance(file, bytes) else link_or_copy(file, target)
+        values = {
+            "format": FORMAT, "ornstein": __version__, "name": recipe.name, "recipe": recipe.model_dump(mode="json"),
+            "parameters": check(part / PIPELINE), "dtype": dtype, "encoder": None, "files": {},
+        }  # fmt: skip
+        _finish(part, values, metrics, measured)
+    return Bundle.open(folder)
+
+
 def with_metrics(bundle: Bundle, metrics: Mapping[str, Any], sampling: Mapping[str, Any]) -> Bundle:
     """Put measurements, and settings to suggest, into a bundle that exists; its weights are the same file.
 
@@ -199,20 +257,26 @@ def with_metrics(bundle: Bundle, metrics: Mapping[str, Any], sampling: Mapping[s
     values = bundle.facts.model_dump(mode="json")
     values["recipe"]["sampling"] |= sampling
     with new_folder(bundle.folder, force=True) as part:
-        for name in (WEIGHTS, MANIFEST):
-            if (bundle.folder / name).is_file():
-                shutil.copyfile(bundle.folder / name, part / name)
+        for name in bundle.facts.files.keys() - {METRICS, CARD}:
+            link_or_copy(bundle.folder / name, part / name)
         _finish(part, values, metrics, text)
     return Bundle.open(bundle.folder)
 
 
 def _finish(part: Path, values: dict[str, Any], metrics: Mapping[str, Any], measured: str) -> None:
     """Write measurements, card and header beside weights and manifest."""
-    facts = parse(Facts, values)
+    facts = _facts(values)
     (part / METRICS).write_text(measured, encoding="utf-8")
     (part / CARD).write_text(card_text(facts, metrics), encoding="utf-8")
-    values["files"] = {file.name: _sha256(file) for file in sorted(part.iterdir())}
+    files = sorted(file for file in part.rglob("*") if file.is_file())
+    values["files"] = {file.relative_to(part).as_posix(): sha256(file) for file in files}
     (part / HEADER).write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _facts(values: Mapping[str, Any]) -> Facts:
+    recipe = values.get("recipe")
+    imported = isinstance(recipe, dict) and recipe.get("kind") == "imported"
+    return parse(ImportedFacts if imported else Facts, values)
 
 
 def _as_json(metrics: Mapping[str, Any]) -> str:
@@ -303,26 +367,31 @@ def _fingerprint(facts: Facts) -> str:
     recipe = facts.recipe
     asked = [changes(part) for part in (recipe.condition, recipe.codec, recipe.network, recipe.process)]
     grid = [changes(recipe.sampling.grid), recipe.sampling.interval]
-    key = json.dumps([asked, grid, facts.files[WEIGHTS], facts.encoder], sort_keys=True)
+    weights: Any = facts.files.get(WEIGHTS)
+    if isinstance(facts, ImportedFacts):  # weights, configs and tokenizers: what lies in subfolders
+        weights = {name: digest for name, digest in facts.files.items() if name.count("/") > 1}
+    key = json.dumps([asked, grid, weights, facts.encoder], sort_keys=True)
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _check_files(folder: Path, files: Mapping[str, str]) -> None:
-    if missing := sorted({WEIGHTS, METRICS, CARD} - set(files)):
+def _check_files(folder: Path, facts: Facts, fresh: bool) -> None:
+    imported = isinstance(facts, ImportedFacts)
+    needed = {METRICS, CARD} | ({f"{PIPELINE}/model_index.json"} if imported else {WEIGHTS})
+    if missing := sorted(needed - set(facts.files)):
         raise OrnsteinError(f"{folder / HEADER} lists no {', '.join(missing)}: the bundle is incomplete")
-    for name, expected in files.items():
-        if name not in (WEIGHTS, METRICS, CARD, MANIFEST):
+    for name, expected in facts.files.items():
+        if name not in (WEIGHTS, METRICS, CARD, MANIFEST) and not (imported and _in_pipeline(name)):
             raise OrnsteinError(f"{folder / HEADER} lists an unknown file {name!r}: do not trust it")
         file = folder / name
         if not file.is_file():
             raise OrnsteinError(f"{file} is missing: fetch or save the bundle again")
-        if (found := _sha256(file)) != expected:
+        if (found := sha256(file, fresh=fresh)) != expected:
             raise OrnsteinError(f"{file} was altered: its sha256 is {found[:12]}…, not {expected[:12]}…")
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _in_pipeline(name: str) -> bool:
+    top, *inner = name.split("/")
+    return top == PIPELINE and 1 <= len(inner) <= 2 and not any(part in ("", ".", "..") for part in inner)
 
 
 def _refuse_non_finite(tensors: Mapping[str, Tensor], where: str) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ornstein.recipes.imported import ImportedRecipe
+
 if TYPE_CHECKING:
     from ornstein.bundle import Data, Facts
+
+LABEL = "parity-tested, not quality-tested"
 
 
 def card_text(facts: Facts, metrics: Mapping[str, Any]) -> str:
     """The card in Markdown."""
+    if isinstance(facts.recipe, ImportedRecipe):
+        return _imported(facts, facts.recipe, metrics)
     parts = [
         f"# {facts.name}", _summary(facts), "## Intended use", _use(facts), "## Training data", _data(facts.data),
         "## Training", _training(facts), "## Measurements", _measurements(metrics), "## Limits", _limits(facts),
@@ -26,6 +32,32 @@ def _summary(facts: Facts) -> str:
         f"A diffusion model that makes {kind} of {recipe.sampling.size} x {recipe.sampling.size} pixels from "
         f"{steered}: {facts.parameters:,} weights, stored in {facts.dtype}, in {recipe.network.summary}."
     )
+
+
+def _imported(facts: Facts, recipe: ImportedRecipe, metrics: Mapping[str, Any]) -> str:
+    """Of a published checkpoint nothing is known here but what its folder says."""
+    source, sampling = recipe.source, recipe.sampling
+    revision = f" at {source.revision}" if source.revision else ""
+    licences = [f"- {_cell(file)}: {_cell(text)}" for file, text in source.licences.items()]
+    method = "the scheduler's own method" if source.exact else "the nearest method to the scheduler's"
+    parts = [
+        f"# {facts.name}",
+        f"Imported from {_cell(source.name)}{revision}, a {_cell(source.pipeline)}: {facts.parameters:,} weights, "
+        f"stored in {facts.dtype}, in {recipe.network.summary}; made for {recipe.network.size} x "
+        f"{recipe.network.size} pixels.",
+        f"**{LABEL}**: for the same noise its family makes the same picture here as in diffusers, tested on small "
+        "random weights; how good these weights are was not measured, unless it says so below.",
+        "## Licence",
+        "\n".join(licences) or "The folder names none: ask its publisher before you use it.",
+        "## Training data",
+        "Not recorded in the folder; its publisher may say.",
+        "## Sampling",
+        f"{source.scheduler} became `{sampling.sampler}` ({method}), {sampling.steps} steps, guidance "
+        f"{sampling.guidance:g}. A filter that the folder may have had for its pictures is not part of this bundle.",
+        "## Measurements",
+        _measurements(metrics),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _use(facts: Facts) -> str:

@@ -34,7 +34,7 @@ from ornstein.process.noise import row_noise
 from ornstein.prompts import Prompt, parts_of, said, several
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import Computation, ModelName, Platform, Record
-from ornstein.request import MAX_SIZE, Progress, Request, batches, requests
+from ornstein.request import Progress, Request, batches, requests
 from ornstein.reuse import ReusingNetwork
 from ornstein.sample.loop import State, trajectory
 from ornstein.sample.registry import find_method
@@ -52,8 +52,8 @@ ROOM = {"cpu": 2**29, "cuda": 2**33}
 """Bytes that a batch's activations may take, roughly; fixed, so that no machine splits a call in another way."""
 
 
-SMALLEST = 32
-"""Side of the smallest picture, unless the model was trained at a smaller one."""
+SMALLEST, LARGEST = 32, 256
+"""Sides of the smallest picture, unless the model was trained at a smaller one, and of the largest."""
 
 
 class Model:
@@ -108,6 +108,10 @@ class Model:
                 that are not finite or are not those of its recipe.
         """
         bundle = Bundle.open(find(name_or_folder))
+        if bundle.imported:
+            from ornstein.imported import ImportedModel
+
+            return ImportedModel.of(bundle, device)
         facts, tensors = bundle.facts, bundle.weights()
         if facts.encoder not in (None, WEIGHTS_SHA256):
             raise OrnsteinError(f"{bundle.folder} needs another text encoder (sha256 {facts.encoder[:12]}…)")
@@ -234,6 +238,12 @@ class Model:
         """Sides of the pictures it was trained on."""
         return tuple(sorted({stage.size for stage in self.recipe.training.stages}))
 
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Sides of the smallest and of the largest picture it makes."""
+        multiple = self.recipe.network.multiple
+        return min((SMALLEST, *self.sizes)), LARGEST // multiple * multiple
+
     def rows(self, size: int) -> Sequence[int]:
         """How many pictures of `size` a batch may hold, most first: those of ``BATCHES`` that fit in ``ROOM``."""
         room = ROOM[self.device.type] / self.recipe.network.memory(size, self.encoder.length)
@@ -241,12 +251,12 @@ class Model:
 
     def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
-        multiple, smallest = self.recipe.network.multiple, min((SMALLEST, *self.sizes))
+        multiple, (smallest, largest) = self.recipe.network.multiple, self.limits
         for request in asked:
-            if request.size % multiple or request.size < smallest:
+            if request.size % multiple or not smallest <= request.size <= largest:
                 raise UsageError(
                     f"size {request.size} is not supported: this model makes multiples of {multiple} from {smallest} "
-                    f"to {MAX_SIZE // multiple * multiple}; it was trained at {_listed(self.sizes)}"
+                    f"to {largest}; it was trained at {_listed(self.sizes)}"
                 )
         for size in {request.size for request in asked} - {self.recipe.sampling.size, *self.sizes}:
             warnings.warn(f"this model was trained at {_listed(self.sizes)} pixels, not {size}", stacklevel=3)
@@ -283,6 +293,10 @@ class Model:
             progress(state.step)
             x = state.x
         assert isinstance(x, Tensor)
+        return self.decode(x, dtype)
+
+    def decode(self, x: Tensor, dtype: torch.dtype) -> np.ndarray:
+        """Samples to uint8 pictures (rows, H, W, C); a codec with a network of its own computes in `dtype`."""
         return self.recipe.codec.decode(x)
 
     def _record(self, rows: Sequence[Request], row: int, dtype: DtypeName | None = None) -> Record:
@@ -339,7 +353,7 @@ class Model:
     ) -> Iterator[State]:
         """Yield the sampler's states for one batch: one prompt, seed, number of steps and scale a row."""
         path = self.recipe.process.path
-        method, grids = self.plan(sampler, steps)
+        method, grids = self.plan(sampler, steps, size)
         x = self.start(seeds, size, [grid[0] for grid in grids])
         condition = self.condition(prompts, negatives, guidance, grids)
         denoiser = self.denoiser(network, dtype)
@@ -349,8 +363,13 @@ class Model:
         denoiser = self.guided(denoiser, rule, schedule)
         yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
 
-    def plan(self, sampler: str, steps: Sequence[int]) -> tuple[Method, list[Tensor]]:
-        """The method of a name, and for each row the grid of times that so many steps visit."""
+    def plan(
+        self, sampler: str, steps: Sequence[int], size: int | None = None
+    ) -> tuple[Method, list[Tensor]]:
+        """The method of a name, and for each row the grid of times that so many steps visit.
+
+        Grids of some imported models depend on the `size` of the picture; theirs own where None.
+        """
         section, path = self.recipe.sampling, self.recipe.process.path
         for fit in section.fits:
             if fit.name == sampler:

@@ -38,7 +38,7 @@ class Output:
     """A generated picture.
 
     Attributes:
-        array: uint8 (H, W, 4) premultiplied RGBA, or (H, W, 1) grey.
+        array: uint8 (H, W, 4) premultiplied RGBA, (H, W, 3) RGB, or (H, W, 1) grey.
         record: how it was made; ``ornstein replay`` makes it again.
     """
 
@@ -47,7 +47,7 @@ class Output:
 
     @property
     def image(self) -> Image.Image:
-        """The picture in straight alpha: mode RGBA, or L for grey."""
+        """The picture in straight alpha: mode RGBA, RGB where it is opaque, or L for grey."""
         return to_image(self.array)
 
     def save(self, path: str | Path, background: str | None = None, force: bool = False) -> Path:
@@ -74,9 +74,9 @@ class Output:
 
 
 def to_image(array: np.ndarray, background: str | None = None) -> Image.Image:
-    """A premultiplied array as a picture: RGBA in straight alpha, RGB before a background, or L for grey."""
-    if array.shape[-1] == 1:
-        return Image.fromarray(array[..., 0])
+    """A premultiplied array as a picture: RGBA in straight alpha, RGB where it is opaque, or L for grey."""
+    if array.shape[-1] != 4:
+        return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
     color, alpha = array[..., :3].astype(np.uint32), array[..., 3:].astype(np.uint32)
     if background is None:
         straight = (color * 255 + alpha // 2) // np.maximum(alpha, 1)
@@ -98,8 +98,9 @@ def file_form(path: Path, background: str | None, channels: int) -> FileForm:
         )
     if background is not None:
         background = color(background)
-        if channels == 1:
-            raise UsageError("this model's pictures are grey and opaque: leave the background out")
+        if channels != 4:
+            kind = "grey and opaque" if channels == 1 else "opaque"
+            raise UsageError(f"this model's pictures are {kind}: leave the background out")
     elif FORMATS[suffix] == "jpeg" and channels == 4:
         background = "#ffffff"  # JPEG has no alpha
     return parse(FileForm, {"format": FORMATS[suffix], "background": background})

@@ -145,7 +145,7 @@ def file(model: Model, tmp_path: Path) -> Path:
         ("request", "steps", 10**9, "steps must be 1 to 1000"),
         ("request", "guidance", 1e300, "guidance must be 0 to 30"),
         ("request", "guidance", "nan", "finite number"),
-        ("request", "size", 2**20, "size must be 8 to 256"),
+        ("request", "size", 2**20, "size must be 8 to 2048"),
         ("request", "seed", -5, "seed must be 0"),
         ("request", "prompt", "", "the prompt is empty"),
         ("request", "prompt", "x" * 100_000, "100000 characters"),

@@ -52,8 +52,8 @@ from ornstein.model import Model
         ({"schedule": ["linear", "cosine"]}, "schedule has 2 values for 1 prompts"),
         ({"size": 33}, "size 33 is not supported: .* multiples of 8 from 32 to 256; it was trained at 32"),
         ({"size": 24}, "size 24 is not supported"),
-        ({"size": 0}, "size must be 8 to 256"),
-        ({"size": 4096}, "size must be 8 to 256"),
+        ({"size": 0}, "size must be 8 to 2048"),
+        ({"size": 4096}, "size must be 8 to 2048"),
     ],
 )  # fmt: skip
 def test_refused(model: Model, arguments: dict[str, Any], message: str) -> None:

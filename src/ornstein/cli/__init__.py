@@ -12,8 +12,10 @@ from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
 from ornstein.cli.explain import explain
+from ornstein.cli.export import export
 from ornstein.cli.fit import fit
 from ornstein.cli.generate import generate
+from ornstein.cli.import_ import import_
 from ornstein.cli.invert import invert
 from ornstein.cli.likelihood import likelihood
 from ornstein.cli.models import app as models
@@ -33,6 +35,8 @@ app.command()(invert)
 app.command()(likelihood)
 app.add_typer(models, name="models")
 app.command()(train)
+app.command(name="import")(import_)
+app.command()(export)
 app.add_typer(data, name="data")
 app.command()(evaluate)
 app.command()(compare)

@@ -57,8 +57,11 @@ def show(name: Name, as_json: Json = False) -> None:
 @app.command()
 def verify(name: Name, as_json: Json = False) -> None:
     """Check a model's hashes, weights and network, and its manifest where pyarrow is installed."""
+    from ornstein.bundle import Bundle
     from ornstein.model import Model
+    from ornstein.shelf import find
 
+    Bundle.open(find(name), fresh=True)  # large files, too, are read again
     model = Model.load(name)
     assert model.bundle is not None
     manifest = _verify_manifest(model.bundle)
@@ -119,4 +122,4 @@ def _line(folder: Path) -> dict[str, Any]:
 
 
 def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,4 +1,4 @@
-"""Pictures as they are: premultiplied RGBA (or grey) bytes to numbers of about unit variance and back."""
+"""Pictures as they are: premultiplied RGBA (or RGB, or grey) bytes to numbers of about unit variance and back."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class PixelCodec(Config):
     """Pixels in [-1, 1], divided by the data's deviation so that the process sees unit variance.
 
     Attributes:
-        channels: 4 for premultiplied RGBA, 1 for grey.
+        channels: 4 for premultiplied RGBA, 3 for opaque colour, 1 for grey.
         deviation: root mean square of the pixels in [-1, 1] over the training set, measured once.
     """
 
     kind: Literal["pixels"] = "pixels"
-    channels: Literal[1, 4] = 4
+    channels: Literal[1, 3, 4] = 4
     deviation: float = 1.0
 
     def shape(self, size: int) -> tuple[int, int, int]:

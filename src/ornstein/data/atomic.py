@@ -90,3 +90,13 @@ def new_file(target: Path) -> Iterator[Path]:
             part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source` where the file system can, else a copy of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source = source.resolve()  # the hub's cache is made of symbolic links
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

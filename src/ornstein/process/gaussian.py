@@ -111,33 +111,58 @@ class DiscreteBeta(Config):
     Step $i$ of $N$ (counted from 0) stands at $t=(i+1)/N$ with $\bar\alpha_i=\prod_{j\le i}(1-\beta_j)$
     (Ho et al. 2020, arXiv 2006.11239, eq. 4). Between grid times $\log\bar\alpha$ is linear, which is the
     continuous path whose rate is constant within each step; at $t=0$ data is clean.
+
+    Attributes:
+        schedule: of the $\beta_i$: "linear", "scaled-linear" (Stable Diffusion's), or "cosine" (Nichol & Dhariwal
+            2021, arXiv 2102.09672, eq. 17), which has no ends to set.
+        beta_start, beta_end: the ends.
+        steps: $N$.
+        zero_terminal: $\sqrt{\bar\alpha}$ is moved and stretched so that the last step is pure noise (Lin et al. 2023,
+            arXiv 2305.08891, algorithm 1); within that step it is $\alpha$ that is linear.
     """
 
     kind: Literal["discrete-beta"] = "discrete-beta"
-    schedule: Literal["linear", "scaled-linear"] = "linear"
+    schedule: Literal["linear", "scaled-linear", "cosine"] = "linear"
     beta_start: float = Field(default=1e-4, gt=0, lt=1)
     beta_end: float = Field(default=0.02, gt=0, lt=1)
     steps: int = Field(default=1000, ge=2)
+    zero_terminal: bool = False
 
     @cached_property
     def _log_alpha_bar(self) -> Tensor:
+        log_alpha_bar = torch.log1p(-self._betas).cumsum(0)
+        if self.zero_terminal:
+            alpha = (log_alpha_bar / 2).exp()
+            alpha = (alpha - alpha[-1]) * (alpha[0] / (alpha[0] - alpha[-1]))
+            log_alpha_bar = 2 * alpha.log()
+        return torch.cat([log_alpha_bar.new_zeros(1), log_alpha_bar])
+
+    @property
+    def _betas(self) -> Tensor:
+        if self.schedule == "cosine":
+            share = torch.linspace(0, 1, self.steps + 1, dtype=torch.float64)
+            alpha_bar = torch.cos((share + 0.008) / 1.008 * (math.pi / 2)) ** 2
+            return (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999)
         power = 1.0 if self.schedule == "linear" else 0.5  # Stable Diffusion is linear in sqrt(beta)
         ends = self.beta_start**power, self.beta_end**power
-        betas = torch.linspace(*ends, self.steps, dtype=torch.float64) ** (1 / power)
-        return torch.cat([betas.new_zeros(1), torch.log1p(-betas).cumsum(0)])
+        return torch.linspace(*ends, self.steps, dtype=torch.float64) ** (1 / power)
 
     def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients:
         table = self._log_alpha_bar.to(t.device)
         position = t.double().clamp(0, 1) * self.steps
         below = position.floor().long().clamp(max=self.steps - 1)
-        log_alpha_bar = torch.lerp(table[below], table[below + 1], position - below)
+        start, end, part = table[below], table[below + 1], position - below
+        to_noise = start + 2 * torch.log1p(-part)
+        log_alpha_bar = torch.where(end.isinf(), to_noise, torch.lerp(start, end, part))
         return _variance_preserving(log_alpha_bar.to(t.dtype))
 
     def time(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level"]:
         wanted = -torch.nn.functional.softplus(-logsnr.double())
         table = self._log_alpha_bar.to(logsnr.device)
         above = torch.searchsorted(-table, -wanted).clamp(1, self.steps)
-        part = (wanted - table[above - 1]) / (table[above] - table[above - 1])
+        start, end = table[above - 1], table[above]
+        to_noise = -torch.expm1((wanted - start) / 2)
+        part = torch.where(end.isinf(), to_noise, (wanted - start) / (end - start))
         return ((above - 1 + part) / self.steps).clamp(0, 1).to(logsnr.dtype)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ornstein.config import Config
 from ornstein.process.gaussian import Path
+from ornstein.process.timesteps import FlowTimestepGrid, TimestepGrid
 
 
 class LogitNormal(Config):
@@ -139,7 +140,10 @@ class ShiftedGrid(Config):
         return times
 
 
-TimeGrid = Annotated[UniformGrid | LogsnrGrid | KarrasGrid | ShiftedGrid, Field(discriminator="kind")]
+TimeGrid = Annotated[
+    UniformGrid | LogsnrGrid | KarrasGrid | ShiftedGrid | TimestepGrid | FlowTimestepGrid,
+    Field(discriminator="kind"),
+]
 
 
 def _noisiest(path: Path) -> float:
