@@ -1,11 +1,13 @@
 """How good is each sampler at so many evaluations? Every method on the same prompts and seeds.
 
     python benchmarks/samplers.py --model fashion [--count 1000] [--only NAME ...] [--evaluations 4 6 8 ...]
+        [--schedulers ddim dpmpp-karras ...]
 
 FDr: Fréchet distance to training pictures by that of unseen real ones, in the features of the network trained on the
 model's own kind of pictures (scorer or classifier) and in any named with --features; everything but sampler and steps
-as the model has it. A method of two evaluations a step takes half as many steps. Pictures are kept in --out and not
-drawn again.
+as the model has it. A method of two evaluations a step takes half as many steps; "fitted" has only the numbers of
+evaluations that the bundle has fits for. --schedulers lets diffusers' schedulers drive the same network, guided in the
+same interval. Pictures are kept in --out and not drawn again.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from ornstein.evaluate.features import FeatureNetwork, find_network
 from ornstein.evaluate.frechet import FrechetDistance, moments, require_enough
 from ornstein.evaluate.samples import Settings
 from ornstein.model import Model
-from ornstein.sample.registry import METHODS
+from ornstein.request import BATCHES
+from ornstein.sample.fitted import FITTED
+from ornstein.sample.registry import METHODS, evaluations
 
 EVALUATIONS = (4, 6, 8, 12, 20, 50)
 
@@ -65,12 +69,31 @@ class Bench:
         unseen = self.evaluator.of_real(network, real.held, self.evaluator.asked(plan)[0])
         return distance, distance(moments(unseen))
 
-    def point(self, sampler: str, evaluations: int) -> Point:
-        """Draw and measure."""
+    def point(self, sampler: str, count: int) -> Point:
+        """Draw with one of our methods, and measure."""
         _, prompts, seeds = self.evaluator.asked(self.plan)
-        steps = evaluations // METHODS[sampler].evaluations
-        settings = replace(self.plan.settings, sampler=sampler, steps=steps)
-        return Point(sampler, evaluations, self.fdr(self.evaluator.draw(settings, prompts, seeds)))
+        section, steps = self.evaluator.model.recipe.sampling, count // evaluations(sampler)
+        name = section.method(sampler, steps, self.plan.settings.guidance)
+        settings = replace(self.plan.settings, sampler=name, steps=steps)
+        return self._measured(sampler, count, self.evaluator.draw(settings, prompts, seeds))
+
+    def scheduled(self, name: str, count: int) -> Point:
+        """Draw with one of diffusers' schedulers, in batches of the same size, and measure."""
+        from peers.schedules import drawn, scheduler
+
+        _, prompts, seeds = self.evaluator.asked(self.plan)
+        model, size = self.evaluator.model, BATCHES["cpu"][0]
+        parts = [
+            drawn(
+                model, scheduler(name, model), count, prompts[k : k + size], seeds[k : k + size],
+                model.recipe.sampling.interval,
+            )
+            for k in range(0, len(prompts), size)
+        ]  # fmt: skip
+        return self._measured(f"diffusers: {name}", count, np.concatenate(parts))
+
+    def _measured(self, sampler: str, count: int, pictures: np.ndarray) -> Point:
+        return Point(sampler, count, self.fdr(pictures))
 
     def fdr(self, pictures: np.ndarray) -> dict[str, float]:
         """Of the plan's pictures, by feature network."""
@@ -81,9 +104,11 @@ class Bench:
         return found
 
 
-def possible(sampler: str, evaluations: int) -> bool:
-    """Whether whole steps of the method make so many evaluations."""
-    return evaluations % METHODS[sampler].evaluations == 0
+def possible(model: Model, sampler: str, count: int) -> bool:
+    """Whether whole steps of the method make so many evaluations, and there is a fit of so many."""
+    if sampler == FITTED:
+        return any(fit.evaluations == count for fit in model.recipe.sampling.fits)
+    return count % evaluations(sampler) == 0
 
 
 def table(points: Sequence[Point], network: str) -> str:
@@ -111,11 +136,15 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out / Path(arguments.model).name
     bench = Bench(model, plan, out)
     points: list[Point] = []
-    for sampler in arguments.only or METHODS:
-        for count in arguments.evaluations:
-            if possible(sampler, count):
-                points.append(bench.point(sampler, count))
-                print(f"{sampler}, {count} evaluations: {points[-1].fdr}", file=sys.stderr, flush=True)
+    own = arguments.only if arguments.only is not None else [*METHODS, FITTED]
+    tasks = [(bench.point, name, count) for name in own for count in arguments.evaluations
+             if possible(model, name, count)]  # fmt: skip
+    tasks += [
+        (bench.scheduled, name, count) for name in arguments.schedulers for count in arguments.evaluations
+    ]
+    for draw_and_measure, name, count in tasks:
+        points.append(draw_and_measure(name, count))
+        print(f"{points[-1].sampler}, {count} evaluations: {points[-1].fdr}", file=sys.stderr, flush=True)
     text = "\n".join(f"{network.name}\n\n{table(points, network.name)}" for network in bench.networks)
     facts = {"model": arguments.model, "count": plan.samples, "points": [asdict(point) for point in points]}
     for name, content in (("table.md", text), ("results.json", json.dumps(facts, indent=1) + "\n")):
@@ -131,7 +160,10 @@ def main() -> None:
     )
     parser.add_argument("--model", default="fashion", help="name or folder of a bundle")
     parser.add_argument("--count", type=int, default=1000, help="pictures of each point (1000)")
-    parser.add_argument("--only", nargs="+", choices=list(METHODS), help="these methods")
+    parser.add_argument("--only", nargs="*", choices=[*METHODS, FITTED], help="these methods")
+    parser.add_argument(
+        "--schedulers", nargs="*", default=[], help="of diffusers, as peers/schedules.py names them"
+    )
     parser.add_argument("--evaluations", nargs="+", type=int, default=list(EVALUATIONS))
     parser.add_argument("--features", nargs="*", default=[], help="further feature networks")
     parser.add_argument("--out", type=Path, default=Path("runs/samplers"))

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from ornstein.config import Config, changes, override, parse
+from ornstein.config import Config, as_text, changes, from_text, override, parse
 from ornstein.errors import UsageError
 from ornstein.process.gaussian import Flow, GaussianPath
 from ornstein.process.times import KarrasGrid, ShiftedGrid, TimeGrid
@@ -116,6 +116,19 @@ def test_changes_are_what_differs_from_the_defaults_and_every_kind():
     assert changes(other) == {
         "grid": {"kind": "karras"},
         "training": {"rate": 0.1},
-        "sizes": (Training(samples=3),),
+        "sizes": ({"samples": 3},),
     }
     assert changes(ShiftedGrid()) == {"kind": "shifted"}
+
+
+@pytest.mark.parametrize("grid", [KarrasGrid(), KarrasGrid(rho=3.5, sigma_min=0.25), ShiftedGrid(shift=2.0)])
+def test_a_variant_as_text_is_the_variant(grid):
+    assert parse(Example, {"grid": from_text(as_text(grid))}).grid == grid
+
+
+def test_the_text_of_a_variant_is_short():
+    assert as_text(KarrasGrid()) == "karras"
+    assert as_text(KarrasGrid(rho=3.5)) == "karras:rho=3.5"
+    assert from_text({"kind": "karras"}) == {"kind": "karras"}
+    with pytest.raises(ValueError, match="write karras:name=value, not '3.5' alone"):
+        from_text("karras:3.5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import torch
 
 from ornstein.config import override
 from ornstein.data.pack import Pack
-from ornstein.model import BATCHES
 from ornstein.recipes.fashion import fashion
 from ornstein.recipes.recipe import ClassesCondition, Recipe
+from ornstein.request import BATCHES
 from ornstein.sample.loop import sample_last
 from ornstein.train.loop import Trainer, resolve
 
@@ -40,16 +41,17 @@ class Ornstein:
         pack: Fashion-MNIST.
         folder: for the trainer's files.
         unconditional: leave the classes out, as the peers do.
+        settings: what else of the recipe is changed.
     """
 
-    def __init__(self, pack: Pack, folder: Path, unconditional: bool) -> None:
+    def __init__(self, pack: Pack, folder: Path, unconditional: bool, settings: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._unconditional = unconditional
-        self._trainer = Trainer(resolve(recipe_of(unconditional), pack), pack, folder)
+        self._trainer = Trainer(resolve(override(recipe_of(unconditional), settings), pack), pack, folder)
         self._steps = self._trainer.steps()
         sampling = self._trainer.recipe.sampling
         self.settings: dict[str, Any] = {
-            "network": "recipe fashion", "batch": self._trainer.recipe.training.stages[0].batch,
+            "network": ", ".join(["recipe fashion", *settings]), "batch": self._trainer.recipe.training.stages[0].batch,
             "parameters": sum(p.numel() for p in self._trainer.model.network.parameters()),
             "classes": not unconditional, "dtype": str(self._trainer.model.dtype), "guidance": sampling.guidance,
         }  # fmt: skip

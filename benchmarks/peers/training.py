@@ -37,9 +37,9 @@ FEATURES = ("classifier", "effnet-lite0")
 Make = Callable[[argparse.Namespace], Contestant]
 
 
-def _ours(unconditional: bool) -> Make:
+def _ours(unconditional: bool, *settings: str) -> Make:
     return lambda a: importlib.import_module("ours").Ornstein(
-        Pack.open(a.pack), a.out / "scratch", unconditional
+        Pack.open(a.pack), a.out / "scratch", unconditional, settings
     )
 
 
@@ -58,6 +58,7 @@ def _peer(module: str, kind: str, settings: str) -> Make:
 
 CONTESTANTS: dict[str, Make] = {
     "ornstein": _ours(unconditional=True),
+    "ornstein-unet": _ours(True, "network.kind=unet"),
     "ornstein-classes": _ours(unconditional=False),
     "ddp-documented": _peer("ddp", "DenoisingDiffusion", "DOCUMENTED"),
     "ddp-tuned": _peer("ddp", "DenoisingDiffusion", "TUNED"),

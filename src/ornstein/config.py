@@ -28,7 +28,7 @@ def parse(kind: type[C], values: Mapping[str, Any]) -> C:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_one_line(kind, error.errors()[0])) from None
+        raise UsageError(complaint(kind, error.errors()[0])) from None
 
 
 def override(config: C, settings: Sequence[str]) -> C:
@@ -53,13 +53,43 @@ def override(config: C, settings: Sequence[str]) -> C:
     return parse(type(config), values)
 
 
+def from_text(value: Any) -> Any:
+    """What a variant's short text says, as its values: ``kind:name=value,name=value``; anything else as it is.
+
+    Raises:
+        ValueError: a name without a value.
+    """
+    if not isinstance(value, str):
+        return value
+    kind, colon, rest = value.partition(":")
+    pairs = [pair.partition("=") for pair in rest.split(",")] if colon else []
+    for name, equals, _ in pairs:
+        if not equals:
+            raise ValueError(f"write {kind}:name=value, not {name!r} alone")
+    return {"kind": kind.strip(), **{name.strip(): _read(text) for name, _, text in pairs}}
+
+
+def as_text(config: Config) -> str:
+    """The short text of a variant, of what it says beyond its defaults; ``from_text`` reads it."""
+    said = changes(config)
+    rest = ",".join(f"{name}={json.dumps(value)}" for name, value in said.items() if name != "kind")
+    return f"{said['kind']}:{rest}" if rest else said["kind"]
+
+
 def changes(config: Config) -> dict[str, Any]:
     """What a configuration says beyond its defaults, sections within sections; a ``kind`` is always said."""
     return {
-        name: changes(value) if isinstance(value, Config) else value
+        name: _changed(value)
         for name, value in config
         if name == "kind" or value != type(config).model_fields[name].default
     }
+
+
+def _changed(value: Any) -> Any:
+    """``changes`` of a section and of each section in a list of them; anything else as it is."""
+    if isinstance(value, Config):
+        return changes(value)
+    return tuple(_changed(item) for item in value) if isinstance(value, tuple) else value
 
 
 def _section(values: Any, parents: Sequence[str]) -> dict[str, Any]:
@@ -75,8 +105,8 @@ def _section(values: Any, parents: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _one_line(kind: type[Config], error: Any) -> str:
-    """What is wrong, where, and the nearest name that would be right."""
+def complaint(kind: type[Config], error: Any) -> str:
+    """One of pydantic's errors in one line: what is wrong, where, and the nearest name that would be right."""
     where, what = [str(part) for part in error["loc"]], error["type"]
     path = ".".join(where)
     if what == "extra_forbidden":

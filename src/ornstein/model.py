@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,21 +13,32 @@ import torch
 from torch import Tensor, nn
 
 from ornstein import bundle as bundles
-from ornstein.assembly import AutocastNetwork, ConditionedNetwork, condition_encoder, fast_dtype, network_of
+from ornstein.assembly import (
+    AutocastNetwork,
+    ConditionedNetwork,
+    InferenceCopies,
+    condition_encoder,
+    fast_dtype,
+    network_of,
+)
 from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
+from ornstein.condition.parts import Phrase
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
+from ornstein.condition.tokens import Tokens
 from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.precondition import NetworkDenoiser
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
-from ornstein.net.inference import for_inference
+from ornstein.guide.rules import RuleSetting, on_path
+from ornstein.guide.schedules import ScheduleSetting
 from ornstein.output import Output
 from ornstein.process.fields import pad
 from ornstein.process.noise import row_noise
+from ornstein.prompts import Prompt, parts_of, said, several
 from ornstein.recipes.recipe import Recipe, TextCondition
-from ornstein.record import Computation, ModelName, Platform, Record
-from ornstein.request import MAX_SIZE, Progress, Request, batches, requests
+from ornstein.record import Computation, ModelName, Platform, Record, sharing
+from ornstein.request import MAX_SIZE, Progress, Request, batches, fitting, requests
 from ornstein.reuse import ReusingNetwork
 from ornstein.sample.loop import State, trajectory
 from ornstein.sample.registry import find_method
@@ -38,14 +47,6 @@ from ornstein.shelf import find
 
 if TYPE_CHECKING:
     from ornstein.data.manifest import Row
-
-BATCHES = {"cpu": (8, 4, 1), "cuda": (64, 16, 4, 1)}
-"""Rows of a batch. Few fixed sizes, so that a picture's numbers depend on a size, not on who else asks; on two cores
-a larger network is no faster a picture in batches of 16 than of 8."""
-
-ROOM = {"cpu": 2**29, "cuda": 2**33}
-"""Bytes that a batch's activations may take, roughly; fixed, so that no machine splits a call in another way."""
-
 
 SMALLEST = 32
 """Side of the smallest picture, unless the model was trained at a smaller one."""
@@ -74,7 +75,7 @@ class Model:
         self.device = torch.device(device)
         self.dtype = fast_dtype(self.device)
         self.network = network.to(self.device)
-        self._inference: dict[torch.dtype, tuple[Sequence[tuple[Tensor, int]], nn.Module]] = {}
+        self._copies = InferenceCopies()
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, encoder_folder: str | Path | None = None) -> Model:
@@ -158,6 +159,9 @@ class Model:
         sampler: str | Sequence[str] | None = None,
         negative: str | Sequence[str] = "",
         size: int | Sequence[int] | None = None,
+        compose: bool | Sequence[bool] = False,
+        rule: str | RuleSetting | Sequence[str | RuleSetting] | None = None,
+        schedule: str | ScheduleSetting | Sequence[str | ScheduleSetting] | None = None,
         reuse: int | Sequence[int] = 1,
         progress: Progress = lambda done, of: None,
     ) -> list[Output]:
@@ -170,22 +174,21 @@ class Model:
             steps: of the sampler. As everything below: one for all, for each prompt, or for each picture, and the
                 recipe's where None.
             guidance: how strongly the prompt steers; 1 is off.
-            sampler: name of a method.
+            sampler: name of a method, or "fitted" for one that was fitted to this network and so many steps.
             negative: what to move away from.
             size: side in pixels.
+            compose: read prompts as composed ones: parts (AND, NOT), weights, turns (``condition/syntax.py``).
+            rule: of guidance, by its values or as text: "rescaled:share=0.5".
+            schedule: of the scale over time, likewise: "linear".
             reuse: the network's deep blocks run at every so many evaluations, and are foreseen in between; 1 is off.
             progress: told (steps done, steps in all).
 
         Raises:
             UsageError: an argument out of range, before anything runs.
         """
-        defaults = self.recipe.sampling
         asked = requests(
-            prompts, n, seeds, negative,
-            steps=defaults.steps if steps is None else steps,
-            guidance=defaults.guidance if guidance is None else guidance,
-            sampler=defaults.sampler if sampler is None else sampler,
-            size=defaults.size if size is None else size,
+            prompts, n, seeds, negative, self.recipe.sampling,
+            steps=steps, guidance=guidance, sampler=sampler, size=size, compose=compose, rule=rule, schedule=schedule,
             reuse=reuse,
         )  # fmt: skip
         self._refuse(asked)
@@ -217,7 +220,7 @@ class Model:
         self._refuse([record.request])
         computation = record.computation
         rows = [record.request] * computation.rows  # neighbours never matter, only how many there are
-        with _threads(computation.threads):
+        with sharing(computation.threads):
             pictures = self._run(rows, DTYPES[computation.dtype])
             made = self._record(rows, computation.row, computation.dtype)
         return Output(pictures[computation.row], made.model_copy(update={"form": record.form}))
@@ -228,9 +231,8 @@ class Model:
         return tuple(sorted({stage.size for stage in self.recipe.training.stages}))
 
     def rows(self, size: int) -> Sequence[int]:
-        """How many pictures of `size` a batch may hold, most first: those of ``BATCHES`` that fit in ``ROOM``."""
-        room = ROOM[self.device.type] / self.recipe.network.memory(size, self.encoder.length)
-        return [rows for rows in BATCHES[self.device.type] if 2 * rows <= room or rows == 1]  # 2: guided
+        """How many pictures of `size` a batch may hold, most first: by the bytes that one takes."""
+        return fitting(self.device.type, self.recipe.network.memory(size, self.encoder.length))
 
     def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
@@ -243,8 +245,15 @@ class Model:
                 )
         for size in {request.size for request in asked} - {self.recipe.sampling.size, *self.sizes}:
             warnings.warn(f"this model was trained at {_listed(self.sizes)} pixels, not {size}", stacklevel=3)
-        texts = {text for request in asked for text in (request.prompt, request.negative)}
-        self.encoder.encode(sorted(texts))
+        for request in asked:  # a replayed one may name a fit that is no longer there
+            self.recipe.sampling.method(request.sampler, request.steps, request.guidance)
+        told = dict.fromkeys(
+            phrase
+            for request in asked
+            for part in parts_of(request.asks)
+            for phrase in said(part, request.steps)
+        )
+        self.encoder.encode([*told, *{request.negative for request in asked}])
 
     @torch.inference_mode()
     def _run(
@@ -252,13 +261,15 @@ class Model:
     ) -> np.ndarray:
         """Pictures of one batch of like requests, uint8 (rows, H, W, C) premultiplied."""
         states = self.trajectory(
-            [row.prompt for row in rows],
+            [row.asks for row in rows],
             [row.seed for row in rows],
             steps=[row.steps for row in rows],
             guidance=[row.guidance for row in rows],
             sampler=rows[0].sampler,
             negatives=[row.negative for row in rows],
             size=rows[0].size,
+            rule=rows[0].rule,
+            schedule=rows[0].schedule,
             reuse=rows[0].reuse,
             dtype=dtype,
         )
@@ -297,17 +308,12 @@ class Model:
         return NetworkDenoiser(call, self.recipe.process.path, self.recipe.process.target)
 
     def inference(self, dtype: torch.dtype | None = None) -> nn.Module:
-        """The network as pictures are made with it (``net.inference``): one copy for a dtype, until weights change."""
-        dtype = dtype or self.dtype
-        weights = [(w, 0 if w.is_inference() else w._version) for w in self.network.parameters()]
-        known = self._inference.get(dtype)
-        if known is None or not _same(known[0], weights):
-            self._inference[dtype] = known = weights, for_inference(self.network, dtype)
-        return known[1]
+        """The network as pictures are made with it (``net.inference``): a copy, until weights change."""
+        return self._copies.of(self.network, dtype or self.dtype)
 
     def trajectory(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         seeds: Sequence[int],
         *,
         steps: Sequence[int],
@@ -315,6 +321,8 @@ class Model:
         sampler: str,
         negatives: Sequence[str],
         size: int,
+        rule: RuleSetting | None = None,
+        schedule: ScheduleSetting | None = None,
         reuse: int = 1,
         network: nn.Module | None = None,
         dtype: torch.dtype | None = None,
@@ -323,18 +331,22 @@ class Model:
         path = self.recipe.process.path
         method, grids = self.plan(sampler, steps)
         x = self.start(seeds, size, [grid[0] for grid in grids])
-        condition = self.condition(prompts, negatives, guidance)
+        condition = self.condition(prompts, negatives, guidance, grids)
         denoiser = self.denoiser(network, dtype)
         if reuse > 1:
             reusing = ReusingNetwork.of(denoiser.network, reuse)
             denoiser, condition = replace(denoiser, network=reusing), reusing.begin(condition)
-        denoiser = self.guided(denoiser)
+        denoiser = self.guided(denoiser, rule, schedule)
         yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
 
     def plan(self, sampler: str, steps: Sequence[int]) -> tuple[Method, list[Tensor]]:
         """The method of a name, and for each row the grid of times that so many steps visit."""
-        grid, path = self.recipe.sampling.grid, self.recipe.process.path
-        return find_method(sampler), [grid.times(count, path) for count in steps]
+        section, path = self.recipe.sampling, self.recipe.process.path
+        for fit in section.fits:
+            if fit.name == sampler:
+                return fit.method(), [fit.times(path)] * len(steps)
+        method = find_method(sampler)
+        return method, [method.times(section.grid, count, path) for count in steps]
 
     def start(self, seeds: Sequence[int], size: int, times: Sequence[Tensor]) -> Tensor:
         """Noise as it is at each row's first time: (rows, *shape of a sample), float32.
@@ -353,36 +365,30 @@ class Model:
         return (noise * pad(scale, noise)).to(self.device)
 
     def condition(
-        self, prompts: Sequence[str], negatives: Sequence[str], guidance: Sequence[float]
+        self,
+        prompts: Sequence[Prompt],
+        negatives: Sequence[str],
+        guidance: Sequence[float],
+        grids: Sequence[Tensor] = (),
     ) -> Guided:
-        """What ``guided`` denoisers are told of each row."""
+        """What ``guided`` denoisers are told of each row; parts that take turns need the `grids` of ``plan``."""
+        plain = [prompt for prompt in prompts if isinstance(prompt, str)]
         return Guided(
-            self.encoder.encode(prompts).to(self.device),
-            self.encoder.encode(negatives).to(self.device),
+            self._encode(plain) if len(plain) == len(prompts) else several(self._encode, prompts, grids),
+            self._encode(negatives),
             torch.tensor(guidance, device=self.device),
         )
 
-    def guided(self, denoiser: Denoiser) -> Denoiser:
-        """A denoiser that follows its ``condition``, as the recipe says."""
-        return ClassifierFree(denoiser, self.recipe.sampling.interval)
+    def _encode(self, prompts: Sequence[str | Phrase]) -> Tokens:
+        return self.encoder.encode(prompts).to(self.device)
 
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Share work over as many threads as then, as far as this machine has cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(count, max(before, os.cpu_count() or 1)))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _same(some: Sequence[tuple[Tensor, int]], others: Sequence[tuple[Tensor, int]]) -> bool:
-    """Whether these are the same tensors, unchanged."""
-    return len(some) == len(others) and all(
-        a is b and v == w for (a, v), (b, w) in zip(some, others, strict=True)
-    )
+    def guided(
+        self, denoiser: Denoiser, rule: RuleSetting | None = None, schedule: ScheduleSetting | None = None
+    ) -> Denoiser:
+        """A denoiser that follows its ``condition``, by this rule and schedule or else as the recipe says."""
+        settings = self.recipe.sampling
+        chosen = on_path(rule or settings.rule, self.recipe.process.path)
+        return ClassifierFree(denoiser, settings.interval, chosen, schedule or settings.schedule)
 
 
 def _listed(sizes: Sequence[int]) -> str:

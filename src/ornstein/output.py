@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageColor
 from PIL.PngImagePlugin import PngInfo
 
-from ornstein.config import parse
+from ornstein.config import as_text, changes, parse
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError, UsageError, nearest
 from ornstein.record import FileForm, Record
@@ -155,6 +155,10 @@ def parameters(record: Record) -> str:
         "Model hash": (record.model.fingerprint or "none")[:10], "Model": record.model.name,
         "Version": f"ornstein {record.platform.ornstein}",
     }  # fmt: skip
+    made = changes(request)  # what came later is named where it was chosen
+    later = {"compose": ("Syntax", "composed"), "rule": ("Rule", as_text(request.rule))}
+    later["schedule"] = ("Schedule", as_text(request.schedule))
+    pairs |= dict(pair for name, pair in later.items() if name in made)
     lines = [request.prompt, *([f"Negative prompt: {request.negative}"] if request.negative else [])]
     return "\n".join([*lines, ", ".join(f"{key}: {_quoted(value)}" for key, value in pairs.items())])
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ornstein.condition.classes import ClassEncoder
+from ornstein.condition.parts import Phrase
 from ornstein.errors import UsageError
 
 ENCODER = ClassEncoder(["T-shirt", "trouser", "ankle boot"])
@@ -28,3 +29,8 @@ def test_an_unknown_class_is_answered_with_the_nearest():
         ENCODER.encode(["trousers"])
     with pytest.raises(UsageError, match="known: T-shirt, ankle boot, trouser"):
         ENCODER.encode(["🚀🚀🚀"])
+
+
+def test_a_class_has_no_words_to_weigh():
+    with pytest.raises(UsageError, match="weigh the whole part, as in T-shirt:1.3"):
+        ENCODER.encode([Phrase("trouser", ((0, 7, 1.3),))])

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ornstein.condition import text
+from ornstein.condition.parts import Phrase
 from ornstein.condition.text import FILES, TextEncoder
 from ornstein.errors import OrnsteinError, UsageError
 
@@ -186,6 +187,32 @@ def test_prompts_that_cannot_be_meant_are_refused(encoder):
     with pytest.raises(UsageError, match="stray surrogate at character 4"):
         encoder.encode(["bad \ud800 text"])
     assert encoder.encode(["word " * 400]).mask.all()
+
+
+def test_words_of_weight_zero_are_not_known(encoder):
+    """As if the prompt had the encoder's own mark for an unknown word in their place."""
+    phrase = Phrase("a red apple", ((2, 5, 0.0),))
+    torch.testing.assert_close(
+        encoder.encode([phrase]).states, encoder.encode(["a [MASK] apple"]).states, atol=2e-3, rtol=1e-3
+    )
+
+
+def test_weights_exaggerate_what_words_change(encoder):
+    """Straight on from the states without the words, through those with them; stretch by stretch."""
+    plain, one, two = encoder.encode(
+        ["red apple, blue car", "[MASK] apple, blue car", "red apple, [MASK] car"]
+    ).states
+    told = encoder.encode([Phrase("red apple, blue car", ((0, 3, 2.5), (11, 15, 0.5)))]).states[0]
+    wanted = plain + 1.5 * (plain - one) - 0.5 * (plain - two)
+    torch.testing.assert_close(told, wanted, atol=5e-3, rtol=2e-3)
+
+
+def test_weighed_words_cut_off_or_without_tokens_change_nothing(encoder):
+    long = "word " * 40 + "end"
+    phrases = [Phrase(long, ((200, 203, 3.0),)), Phrase("cat \u200b", ((4, 5, 3.0),))]
+    weighed, plain = encoder.encode(phrases), encoder.encode([long, "cat \u200b"])
+    assert torch.equal(weighed.states, plain.states)
+    assert torch.equal(weighed.mask, plain.mask)
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 4, 256])

@@ -1,4 +1,4 @@
-"""Which prompts the retrieval benchmark asks for, on a pack whose right answers are plain."""
+"""What benchmarks ask for: prompts of the retrieval benchmark on a plain pack; composed prompts that can be read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from ornstein.condition.syntax import parse
 from ornstein.data import pixels
 from ornstein.data.manifest import Row
 from ornstein.data.pack import Pack
@@ -85,3 +86,17 @@ def test_the_ceiling_is_another_style_of_the_same_concept(retrieval: ModuleType,
     assert (pack.styles[rows] != pack.styles[others]).all()
     assert (pack.variants[others] == 0).all()
     assert "lonely thing, A style" not in names(pack, rows)
+
+
+def test_every_way_of_composing_can_be_read_and_keeps_the_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    guidance = importlib.import_module("guidance")
+    for prompts in guidance.KINDS.values():
+        for wanted in prompts:
+            words = set(wanted.prompt.split()) - {"and"}
+            for recast in guidance.WAYS.values():
+                parts = parse(recast(wanted.prompt))
+                said = {
+                    word for part in parts for k in range(part.period) for word in part.at(k).text.split()
+                }
+                assert said - {"and"} == words

@@ -42,6 +42,12 @@ CASES: dict[str, Callable[[Model], list[Output]]] = {
         "cat", seeds=1, n=6, steps=[2, 3, 2, 2, 2, 3], guidance=[1, 3, 1, 1, 1, 7.5]
     ),
     "size": lambda model: model.generate("cat", seeds=1, n=4, size=40),
+    "composed": lambda model: model.generate(
+        ["cat AND dog", "(red:1.5) car NOT blue:0.5", "[cat|dog]", "cat"], seeds=[4, 3, 2, 1], compose=True
+    ),
+    "guided otherwise": lambda model: model.generate(
+        ["cat", "dog"], seeds=1, rule=["rescaled:share=0.5", "zero-star"], schedule="power-cosine:power=2"
+    ),
 }
 
 
@@ -76,6 +82,19 @@ def test_a_replay_repeats_threads_and_dtype_of_then(
         assert torch.get_num_threads() == 3 - threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_plain_record_is_what_it_was_before_there_were_choices(model: Model) -> None:
+    """Or pictures made then would not replay to the same bytes."""
+    plain = model.generate("cat", seeds=1, steps=1)[0].record.request
+    assert plain.model_dump().keys() == {"prompt", "negative", "seed", "steps", "guidance", "sampler", "size"}
+    chosen = model.generate("cat", seeds=1, steps=1, compose=True, rule="projected:along=0.5")[
+        0
+    ].record.request
+    said = chosen.model_dump(mode="json")
+    assert said["compose"] is True
+    assert said["rule"] == {"kind": "projected", "along": 0.5, "longest": None}
+    assert "schedule" not in said
 
 
 def test_measurements_added_later_change_no_replay(model: Model, bundle: Path, tmp_path: Path) -> None:
@@ -133,6 +152,9 @@ def file(model: Model, tmp_path: Path) -> Path:
         ("request", "prompt", "cat\x1b[2J", "holds"),
         ("request", "sampler", "__import__", "unknown sampler"),
         ("request", "shell", "rm", "unknown key 'request.shell'"),
+        ("request", "rule", {"kind": "__import__"}, "unknown request.rule.kind '__import__'"),
+        ("request", "schedule", "power-cosine:power=1e9", "less than or equal to 100"),
+        ("request", "compose", 7, "compose"),
         ("computation", "rows", 10**6, "less than or equal to 64"),
         ("computation", "row", 3, "row 3 lies outside a batch of 1"),
         ("computation", "threads", 10**6, "less than or equal to 1024"),
@@ -148,6 +170,12 @@ def test_a_forged_record_is_refused(file: Path, section: str, key: str, value: o
         read(file)
     assert message in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_a_record_that_says_its_prompt_is_composed_and_lies(file: Path) -> None:
+    forged(file, lambda values: values["request"].update(prompt="(" * 500, compose=True))
+    with pytest.raises(OrnsteinError, match="damaged or forged: request: composed prompt, character 9"):
+        read(file)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,16 @@ from ornstein.model import Model
         ({"guidance": -1}, "guidance must be 0 to 30, not -1"),
         ({"guidance": 1000}, "guidance must be 0 to 30, not 1000"),
         ({"sampler": "dpmp-2m"}, "unknown sampler 'dpmp-2m'; did you mean 'dpmpp-2m'"),
+        ({"prompts": "a (cat", "compose": True}, "composed prompt, character 3: '\\(' needs a weight"),
+        ({"prompts": " AND ".join("a" * 99), "compose": True}, "more than 8 parts"),
+        ({"prompts": "cat:nan", "compose": True}, "'nan' is no weight"),
+        ({"compose": "perhaps"}, "compose: input should be a valid boolean"),
+        ({"rule": "projceted"}, "unknown rule.kind 'projceted'; did you mean 'projected'"),
+        ({"rule": "rescaled:share=2"}, "rule.rescaled.share: Input should be less than or equal to 1"),
+        ({"rule": "rescaled:0.5"}, "write rescaled:name=value, not '0.5' alone"),
+        ({"rule": "rescaled:shear=1"}, "unknown key 'rule.rescaled.shear'; did you mean 'share'"),
+        ({"schedule": "power-cosine:power=nan"}, "schedule.power-cosine.power"),
+        ({"schedule": ["linear", "cosine"]}, "schedule has 2 values for 1 prompts"),
         ({"size": 33}, "size 33 is not supported: .* multiples of 8 from 32 to 256; it was trained at 32"),
         ({"size": 24}, "size 24 is not supported"),
         ({"size": 0}, "size must be 8 to 256"),
@@ -58,6 +68,24 @@ def test_classes_are_checked_before_anything_runs(grey: Any) -> None:
     with pytest.raises(UsageError, match="did you mean 'ankle boot'"):
         model.generate(["coat", "ankle boots"], seeds=1)
     assert model.generate("Ankle Boot", seeds=1)[0].image.mode == "L"
+    with pytest.raises(UsageError, match="did you mean 'ankle boot'"):
+        model.generate("coat AND ankle boots", seeds=1, compose=True)
+    with pytest.raises(UsageError, match="a class has no words to weigh"):
+        model.generate("(coat:2)", seeds=1, compose=True)
+
+
+def test_classes_compose(grey: Any) -> None:
+    model = Model.load(grey)
+    coat, both = (model.generate(p, seeds=1, compose=True)[0].array for p in ("coat", "coat AND bag:0.5"))
+    assert not np.array_equal(coat, both)
+
+
+def test_prompts_are_plain_text_where_nothing_else_is_asked(model: Model) -> None:
+    """Marks mean nothing, and a plain prompt means the same either way."""
+    for prompt in ("a (b", "cat:nan", "cat AND"):
+        assert model.generate(prompt, seeds=1, steps=1)[0].record.request.prompt == prompt
+    plain, composed = (model.generate("cat", seeds=1, compose=asked)[0].array for asked in (False, True))
+    assert np.array_equal(plain, composed)
 
 
 def test_a_size_it_was_not_trained_for_is_made_with_a_warning(model: Model) -> None:

@@ -38,9 +38,11 @@ def test_a_row_is_guided_by_itself(rule):
 def test_rescaled_all_the_way_has_the_deviation_of_the_guess_with_the_prompt():
     scale = real(3.0, 6.0, 9.0)
     assert (straight(PLUS, MINUS, scale, X, T).flatten(1).std(1) > 1.5 * PLUS.flatten(1).std(1)).all()
-    back = Rescaled(1.0)(PLUS, MINUS, scale, X, T)
+    back = Rescaled(share=1)(PLUS, MINUS, scale, X, T)
     torch.testing.assert_close(back.flatten(1).std(1), PLUS.flatten(1).std(1))
-    torch.testing.assert_close(Rescaled(0.0)(PLUS, MINUS, scale, X, T), straight(PLUS, MINUS, scale, X, T))
+    torch.testing.assert_close(
+        Rescaled(share=0)(PLUS, MINUS, scale, X, T), straight(PLUS, MINUS, scale, X, T)
+    )
 
 
 def test_projected_moves_across_the_guess_only():

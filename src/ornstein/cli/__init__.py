@@ -11,7 +11,11 @@ from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
+from ornstein.cli.explain import explain
+from ornstein.cli.fit import fit
 from ornstein.cli.generate import generate
+from ornstein.cli.invert import invert
+from ornstein.cli.likelihood import likelihood
 from ornstein.cli.models import app as models
 from ornstein.cli.replay import replay
 from ornstein.cli.scorer import scorer
@@ -24,12 +28,16 @@ app = typer.Typer(
 )  # fmt: skip
 app.command()(generate)
 app.command()(replay)
+app.command()(explain)
+app.command()(invert)
+app.command()(likelihood)
 app.add_typer(models, name="models")
 app.command()(train)
 app.add_typer(data, name="data")
 app.command()(evaluate)
 app.command()(compare)
 app.command()(scorer)
+app.command()(fit)
 app.command()(doctor)
 
 

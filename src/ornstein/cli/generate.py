@@ -30,7 +30,7 @@ Steps = Annotated[int | None, typer.Option(help="Sampler steps (the model's defa
 Guidance = Annotated[float | None, typer.Option(help="How strongly the prompt steers; 1 is off.")]
 SAMPLERS = (  # the registry's own names, which cannot be read here without loading torch
     "ddim, heun, dpmpp-2s, dpmpp-3s, dpmpp-2m, dpmpp-3m, unipc-3, deis-3, ipndm-4, ddpm, sde-dpmpp-2m, sa-solver, "
-    "er-sde or heun-churn."
+    "er-sde, heun-churn or restart; fitted, where `ornstein fit` made one of so many steps."
 )
 Sampler = Annotated[str | None, typer.Option(help=SAMPLERS)]
 Negative = Annotated[str, typer.Option(help="What to move away from.")]
@@ -39,6 +39,18 @@ Size = Annotated[int | None, typer.Option(help="Side in pixels.")]
 Reuse = Annotated[
     int,
     typer.Option(help="Run the network's deep blocks at every so many steps only, 1 to 3; 1 is off."),
+]
+Compose = Annotated[
+    bool,
+    typer.Option(
+        "--compose", help="Read prompts as composed ones: a AND b NOT c, part:1.2, (word:1.3), [a|b]."
+    ),
+]
+Rule = Annotated[
+    str | None, typer.Option(help="Of guidance: straight, rescaled, projected or zero-star (the model's).")
+]
+Schedule = Annotated[
+    str | None, typer.Option(help="Of guidance: constant, linear, cosine or power-cosine (the model's).")
 ]
 Background = Annotated[
     str | None, typer.Option(help="white, #rrggbb …; transparent if left out (JPEG: white).")
@@ -60,6 +72,9 @@ def generate(
     negative: Negative = "",
     model: Name = "emoji",
     size: Size = None,
+    compose: Compose = False,
+    rule: Rule = None,
+    schedule: Schedule = None,
     reuse: Reuse = 1,
     background: Background = None,
     out: Out = None,
@@ -72,15 +87,10 @@ def generate(
     from ornstein.request import requests
 
     ready = Model.load(model)
-    defaults, started = ready.recipe.sampling, time.perf_counter()
-    settings: dict[str, Any] = {
-        "steps": defaults.steps if steps is None else steps,
-        "guidance": defaults.guidance if guidance is None else guidance,
-        "sampler": sampler or defaults.sampler,
-        "size": defaults.size if size is None else size,
-        "reuse": reuse,
-    }
-    asked = requests(prompts, n, seed, negative, **settings)
+    started = time.perf_counter()
+    settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
+    settings |= {"compose": compose, "rule": rule, "schedule": schedule, "reuse": reuse}
+    asked = requests(prompts, n, seed, negative, ready.recipe.sampling, **settings)
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
     form = file_form(files[0], background, ready.recipe.codec.channels)
     if background is None and form.background:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ornstein.condition.parts import Phrase
 from ornstein.condition.tokens import Tokens
 from ornstein.errors import UsageError, nearest
 
@@ -24,11 +25,11 @@ class ClassEncoder:
         self.width = len(self.names)
         self._index = {name.casefold(): k for k, name in enumerate(self.names)}
 
-    def encode(self, prompts: Sequence[str]) -> Tokens:
+    def encode(self, prompts: Sequence[str | Phrase]) -> Tokens:
         """Return (B, 1, classes) one-hot states; an empty prompt is the null condition.
 
         Raises:
-            UsageError: for a name that is no class; names the nearest one.
+            UsageError: for a name that is no class; names the nearest one. For weighed words.
         """
         states, mask = (
             torch.zeros(len(prompts), 1, self.width),
@@ -37,6 +38,10 @@ class ClassEncoder:
         for row, prompt in enumerate(prompts):
             if not prompt:
                 continue
+            if isinstance(prompt, Phrase):
+                raise UsageError(
+                    f"a class has no words to weigh: weigh the whole part, as in {self.names[0]}:1.3"
+                )
             index = self._index.get(prompt.strip().casefold())
             if index is None:
                 raise UsageError(

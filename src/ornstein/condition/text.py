@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ornstein.condition.minilm import MiniLM
+from ornstein.condition.parts import Phrase
 from ornstein.condition.tokens import Tokens
 from ornstein.errors import OrnsteinError, UsageError
 
@@ -39,7 +40,7 @@ class TextEncoder:
     def __init__(self, folder: Path, length: int = 16) -> None:
         self.folder, self.length = folder, length
         self._loaded: tuple[Any, MiniLM] | None = None
-        self._cache: OrderedDict[str, Tensor] = OrderedDict()
+        self._cache: OrderedDict[str | Phrase, Tensor] = OrderedDict()
 
     @classmethod
     def find(cls, folder: str | Path | None = None, length: int = 16) -> TextEncoder:
@@ -63,7 +64,7 @@ class TextEncoder:
             )
         return cls(found, length)
 
-    def encode(self, prompts: Sequence[str]) -> Tokens:
+    def encode(self, prompts: Sequence[str | Phrase]) -> Tokens:
         """Return the token states of prompts: (B, length, 384); an empty prompt is the null condition.
 
         A prompt's states are rounded to float16 and do not depend on the other prompts; recent ones are cached.
@@ -72,10 +73,11 @@ class TextEncoder:
             UsageError: a prompt longer than 2000 characters, or one that is not Unicode text.
         """
         for prompt in prompts:
-            _check(prompt)
+            _check(prompt.text if isinstance(prompt, Phrase) else prompt)
         wanted = [p for p in dict.fromkeys(prompts) if p and p not in self._cache]
         for prompt in wanted:  # one by one: a prompt's states must not depend on its neighbours
-            self._cache[prompt] = self._states([prompt])[0]
+            known = self._weighed(prompt) if isinstance(prompt, Phrase) else self._states([prompt])[0]
+            self._cache[prompt] = known
         rows = [self._cache[p] if p else torch.zeros(0, self.width) for p in prompts]
         while len(self._cache) > 4096:
             self._cache.popitem(last=False)
@@ -89,6 +91,27 @@ class TextEncoder:
     ) -> Corpus:
         """Encode many captions once, in a file under `cache` that later runs map into memory."""
         return Corpus.build(self, captions, cache, progress)
+
+    @torch.inference_mode()
+    def _weighed(self, phrase: Phrase) -> Tensor:
+        r"""(m, 384) float16 states $h+\sum_j(w_j-1)(h-h_j)$, where $h_j$ are those with the words of $j$ masked.
+
+        What words change is exaggerated or taken back, in their own tokens' states and in those of all others. A mask
+        is how this encoder's own kind (BERT) says that a word is not known; so weight 1 is the phrase as it is, and 0
+        the phrase without knowing the word. It is guidance of states, as others interpolate from an empty prompt's.
+        """
+        tokenizer, model = self._load()
+        encoded, mask_id = tokenizer.encode(phrase.text), tokenizer.token_to_id("[MASK]")
+        versions = [list(encoded.ids)]
+        for start, end, _ in phrase.weights:
+            inside = [a < end and b > start for a, b in encoded.offsets]
+            versions.append([mask_id if hit else i for i, hit in zip(encoded.ids, inside, strict=True)])
+        real = torch.tensor(encoded.attention_mask, dtype=torch.bool)[None]
+        plain, *masked = (model(torch.tensor([ids]), real)[0] for ids in versions)
+        states = plain.clone()
+        for other, (_, _, weight) in zip(masked, phrase.weights, strict=True):
+            states += (weight - 1) * (plain - other)
+        return states[real[0]].half()
 
     @torch.inference_mode()
     def _states(self, prompts: Sequence[str]) -> list[Tensor]:

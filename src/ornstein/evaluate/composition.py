@@ -6,7 +6,7 @@ has a check by program instead, and its rate is reported as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,7 @@ def composition(
     scorer: TrainedScorer | None,
     vocabulary: Sequence[str],
     tries: int = 4,
+    kinds: Mapping[str, Sequence[Composed]] = KINDS,
 ) -> dict[str, Estimate]:
     """Share of pictures of each kind that hold all they should.
 
@@ -74,9 +75,10 @@ def composition(
         scorer: says which things a picture shows; kinds that need it are left out without one.
         vocabulary: names of the concepts it chooses among.
         tries: pictures of each prompt, with seeds 0, 1, 2 …
+        kinds: prompts by kind.
     """
     found: dict[str, Estimate] = {}
-    for kind, prompts in KINDS.items():
+    for kind, prompts in kinds.items():
         if scorer is None and any(p.things for p in prompts):
             continue
         asked = [p for p in prompts for _ in range(tries)]

@@ -98,15 +98,15 @@ class Safe(str):
         return self
 
 
-def fill(template: str, **values: Any) -> str:
-    """A template of this folder, filled in; values are escaped, save those that say they are `Safe`."""
+def fill(template: str, folder: Path = Path(__file__).parent, /, **values: Any) -> str:
+    """A template of `folder` or of this one, filled in; values are escaped, save those that say they are `Safe`."""
     try:
         import jinja2
     except ImportError:
         raise MissingExtraError("a report", "eval") from None
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
     )  # fmt: skip
     return environment.get_template(template).render(values)
 

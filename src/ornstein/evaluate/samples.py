@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ornstein.config import as_text, changes
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError
 from ornstein.model import Model
@@ -38,14 +39,8 @@ class Settings:
             UsageError: a value no picture can be asked with.
         """
         section = model.recipe.sampling
-        made = cls(
-            section.steps if steps is None else steps,
-            section.guidance if guidance is None else guidance,
-            sampler or section.sampler,
-            section.size,
-        )
-        requests("any", 1, 0, "", **asdict(made))
-        return made
+        (asked,) = requests("any", 1, 0, "", section, steps=steps, guidance=guidance, sampler=sampler)
+        return cls(asked.steps, asked.guidance, asked.sampler, asked.size)
 
     def defaults(self) -> dict[str, int | float | str]:
         """What a recipe's sampling section calls them."""
@@ -74,10 +69,15 @@ def samples(
         OrnsteinError: the cache cannot be written.
     """
     assert model.bundle is not None, "samples are kept under the fingerprint of a bundle"
+    section = (
+        model.recipe.sampling
+    )  # of which rule and schedule are the model's own, and no part of its fingerprint
+    habits = [as_text(getattr(section, name)) for name in ("rule", "schedule") if name in changes(section)]
     parts: list[np.ndarray] = []
     for start in range(0, len(prompts), CHUNK):
         part = slice(start, start + CHUNK)
-        key = json.dumps([model.bundle.fingerprint, prompts[part], list(seeds[part]), asdict(settings)])
+        asked = [model.bundle.fingerprint, prompts[part], list(seeds[part]), asdict(settings), *habits]
+        key = json.dumps(asked)
         file = cache / f"samples-{hashlib.sha256(key.encode()).hexdigest()[:24]}.safetensors"
         held = _read(file)
         parts.append(held if held is not None else _make(model, prompts[part], seeds[part], settings, file))

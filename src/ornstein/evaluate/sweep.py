@@ -12,7 +12,7 @@ from ornstein.evaluate.features import FeatureNetwork, find_network
 from ornstein.evaluate.fidelity import discrepancy
 from ornstein.evaluate.mmd import polynomial
 from ornstein.evaluate.samples import Settings
-from ornstein.sample.registry import METHODS
+from ornstein.sample.registry import evaluations
 
 SAMPLERS = ("ddim", "dpmpp-2m", "unipc-3", "er-sde")  # the plainest, the default, of high order, with noise
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.5, 6.0)
@@ -36,7 +36,7 @@ class Point:
     @property
     def evaluations(self) -> int:
         """Times the network is asked for a picture; guided times count once."""
-        return self.settings.steps * METHODS[self.settings.sampler].evaluations
+        return self.settings.steps * evaluations(self.settings.sampler)
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
     return Sweep(guided, methods, plan.samples, recommended(guided, methods, real, base))
 
 
-def steps_of(sampler: str, evaluations: int) -> int:
+def steps_of(sampler: str, count: int) -> int:
     """Steps that so many evaluations pay, at least one."""
-    return max(1, evaluations // METHODS[sampler].evaluations)
+    return max(1, count // evaluations(sampler))
 
 
 def recommended(

@@ -61,6 +61,14 @@ def modulate(
     return F.rms_norm(x, x.shape[-1:], eps=EPSILON) * (1 + scale) + shift
 
 
+def masked_mean(
+    tokens: Float[Tensor, "rows tokens width"], mask: Bool[Tensor, "rows tokens"]
+) -> Float[Tensor, "rows width"]:
+    """Mean (B, width) of the tokens (B, L, width) where the mask (B, L) is True; zero where it nowhere is."""
+    weight = mask[..., None].to(tokens.dtype)
+    return (tokens * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
 class LevelEmbedding(nn.Module):
     """Embeds logsnr (any shape, about [-20, 20]) by sines and a two-layer network: (..., width)."""
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ornstein.config import Config
 from ornstein.net.attention import rotary_angles
-from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, modulate
+from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, masked_mean, modulate
 
 
 class TransformerConfig(Config):
@@ -67,7 +67,7 @@ class Transformer(nn.Module):
         """
         length, extra = tokens.shape[1], condition.shape[1]
         steer = self.level(logsnr if logsnr.ndim == 2 else logsnr[:, None])
-        steer = steer + self.pooled(_masked_mean(condition, condition_mask))[:, None]
+        steer = steer + self.pooled(masked_mean(condition, condition_mask))[:, None]
         modulation = self._modulation(steer, extra, token_mask)
         angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, extra, 0))[:, None]
         mask = self._mask(condition_mask, token_mask, length)
@@ -91,7 +91,7 @@ class Transformer(nn.Module):
         if steer.shape[1] == 1:
             return raw
         mean = (
-            raw.mean(1) if token_mask is None else _masked_mean(raw.flatten(2), token_mask).view_as(raw[:, 0])
+            raw.mean(1) if token_mask is None else masked_mean(raw.flatten(2), token_mask).view_as(raw[:, 0])
         )
         return torch.cat([mean[:, None].expand(-1, extra, -1, -1), raw], dim=1)
 
@@ -104,10 +104,3 @@ class Transformer(nn.Module):
         if token_mask is None:
             token_mask = condition_mask.new_ones(condition_mask.shape[0], length)
         return torch.cat([condition_mask, token_mask], dim=1)[:, None, None]
-
-
-def _masked_mean(
-    tokens: Float[Tensor, "rows tokens width"], mask: Bool[Tensor, "rows tokens"]
-) -> Float[Tensor, "rows width"]:
-    weight = mask[..., None].to(tokens.dtype)
-    return (tokens * weight).sum(1) / weight.sum(1).clamp(min=1)

@@ -36,6 +36,11 @@ class PatchedConfig(Config):
         return self.transformer.width
 
     @property
+    def axes(self) -> int:
+        """Of the samples."""
+        return self.transformer.axes
+
+    @property
     def multiple(self) -> int:
         """What a sample's sides must be multiples of."""
         return self.patch

@@ -10,9 +10,14 @@ from ornstein.codec.pixels import PixelCodec
 from ornstein.config import Config
 from ornstein.data import licences
 from ornstein.denoise.algebra import TargetName
+from ornstein.errors import UsageError
+from ornstein.guide.rules import RuleSetting, Straight
+from ornstein.guide.schedules import Constant, ScheduleSetting
+from ornstein.net.backbone import BackboneConfig
 from ornstein.net.patched import PatchedConfig
 from ornstein.process.gaussian import Flow, GaussianPath
 from ornstein.process.times import LogitNormal, ShiftedGrid, TimeGrid, TimeLaw
+from ornstein.sample.fitted import FITTED, Fit
 
 
 class DataSection(Config):
@@ -138,15 +143,40 @@ class SamplingSection(Config):
     Attributes:
         sampler: name of a method. steps: steps of it.
         guidance: scale; 1 is off. interval: times (low, high) within which it acts.
+        rule: what becomes of the guesses with and without the prompt. schedule: of the scale over time.
         grid: which times are visited. size: side of the picture.
+        fits: samplers of few evaluations that were fitted to this network.
     """
 
     sampler: str = "dpmpp-2m"
     steps: int = Field(default=20, ge=1)
     guidance: float = Field(default=3.0, ge=0)
     interval: tuple[float, float] = (0.1, 0.95)
+    rule: RuleSetting = Straight()
+    schedule: ScheduleSetting = Constant()
     grid: TimeGrid = ShiftedGrid(shift=1.0)
     size: int = 64
+    fits: tuple[Fit, ...] = ()
+
+    def method(self, wanted: str | None, steps: int, guidance: float) -> str:
+        """Name of the sampler for a picture: what is asked for, else a fit made for just this, else the default.
+
+        Raises:
+            UsageError: a fit is asked for, and there is none of so many steps, or it is not known.
+        """
+        mine = [fit for fit in self.fits if fit.evaluations == steps]
+        if wanted is None:
+            made = [fit.name for fit in mine if fit.guidance == guidance]
+            return made[-1] if made else self.sampler
+        if wanted == FITTED and mine:
+            return min(mine, key=lambda fit: abs(fit.guidance - guidance)).name
+        if wanted.startswith(FITTED) and wanted not in [fit.name for fit in mine]:
+            counts = ", ".join(str(fit.evaluations) for fit in self.fits)
+            raise UsageError(
+                f"this model has no sampler {wanted!r} of {steps} steps"
+                + (f"; its fitted ones have {counts}" if counts else "; make one with `ornstein fit`")
+            )
+        return wanted
 
 
 class Recipe(Config):
@@ -156,7 +186,7 @@ class Recipe(Config):
     data: DataSection
     condition: Annotated[TextCondition | ClassesCondition, Field(discriminator="kind")]
     codec: PixelCodec = PixelCodec()
-    network: PatchedConfig = PatchedConfig()
+    network: BackboneConfig = PatchedConfig()
     process: ProcessSection = ProcessSection()
     objective: ObjectiveSection = ObjectiveSection()
     optimiser: OptimiserSection = OptimiserSection()
@@ -165,7 +195,9 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
-        multiple = self.network.multiple
+        multiple, axes = self.network.multiple, len(self.codec.shape(0)) - 1
+        if self.network.axes != axes:
+            raise ValueError(f"a network of {self.network.axes} axes cannot see samples of {axes}")
         for size in (self.sampling.size, *(stage.size for stage in self.training.stages)):
             if size % multiple:
                 raise ValueError(f"size {size} is not a multiple of {multiple}, as the network needs")

@@ -6,6 +6,7 @@ from ornstein.errors import UsageError, nearest
 from ornstein.sample.corrector import mending
 from ornstein.sample.history import since
 from ornstein.sample.multistep import deis_3, dpmpp_2m, dpmpp_3m, ipndm_4, unipc_3
+from ornstein.sample.restart import restart, restarted
 from ornstein.sample.stepper import Method
 from ornstein.sample.steppers import ddim, dpmpp_2s, dpmpp_3s, heun
 from ornstein.sample.stochastic import ancestral, churned_heun, er_sde, sa_solver, sde_dpmpp_2m
@@ -31,7 +32,15 @@ METHODS: dict[str, Method] = {
     ),
     "er-sde": Method(er_sde, 3, 1, True, "parabola; much noise early, little late", since(2)),
     "heun-churn": Method(churned_heun, 2, 2, True, "heun from a sample made noisier first"),
+    "restart": Method(
+        restart, 2, 2, True, "heun, once some way back into noise and down again", times=restarted
+    ),
 }
+
+
+def evaluations(name: str) -> int:
+    """Of the network, that a step of the method called `name` makes; fitted samplers make one."""
+    return METHODS[name].evaluations if name in METHODS else 1
 
 
 def find_method(name: str) -> Method:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ornstein.denoise.posterior import Bound
 from ornstein.process.fields import Sample, Time
 from ornstein.process.gaussian import Coefficients, Path
+from ornstein.process.times import TimeGrid
 
 Memory: TypeAlias = Mapping[str, Shaped[Tensor, "rows ..."] | Mapping[str, Shaped[Tensor, "rows ..."]]]
 """What a multistep method remembers: a value with one entry a row, so rows may come and go."""
@@ -45,6 +46,11 @@ def no_memory(x: Sample) -> Memory:
     return {}
 
 
+def grid_times(grid: TimeGrid, steps: int, path: Path) -> Float[Tensor, " times"]:
+    """The grid's own times."""
+    return grid.times(steps, path)
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """A stepper and what is known of it.
@@ -54,8 +60,9 @@ class Method:
         order: of convergence; weak order for a stochastic method.
         evaluations: of the network a step, at most.
         stochastic: whether it draws noise after the start.
-        fresh: memory of rows that have no past yet, as neutral values.
         summary: one line for the user.
+        fresh: memory of rows that have no past yet, as neutral values.
+        times: that it visits, of a grid and a number of steps.
     """
 
     step: Step
@@ -64,6 +71,7 @@ class Method:
     stochastic: bool
     summary: str
     fresh: Callable[[Sample], Memory] = no_memory
+    times: Callable[[TimeGrid, int, Path], Float[Tensor, " times"]] = grid_times
 
 
 def noise_ratio(here: Coefficients, there: Coefficients) -> Float[Tensor, "..."]:

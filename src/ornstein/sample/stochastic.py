@@ -202,13 +202,13 @@ def churned_heun(
     """
     noisier = between(path, t, s, -CHURN)
     here, there = coefficients(path, t), coefficients(path, noisier)
-    return heun(denoise, path, fieldwise(_noised, x, noise(), here, there), noisier, s, memory, noise)
+    return heun(denoise, path, fieldwise(noised, x, noise(), here, there), noisier, s, memory, noise)
 
 
-def _noised(
+def noised(
     x: Float[Tensor, "*shape"], noise: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients
 ) -> Float[Tensor, "*shape"]:
-    """Forward in the process, from one time to a noisier one."""
+    """Forward in the process, from one time to a noisier one; the same sample where both are one."""
     here, there = here.like(x), there.like(x)
     kept = torch.where(here.alpha == there.alpha, 1.0, there.alpha / here.alpha)
     added = (there.sigma**2 - (kept * here.sigma) ** 2).clamp(min=0).sqrt()

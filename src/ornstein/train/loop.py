@@ -22,6 +22,8 @@ from ornstein.data.manifest import refuse
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
 from ornstein.model import Model
+from ornstein.net.backbone import training_flops
+from ornstein.net.patched import PatchedConfig
 from ornstein.recipes.recipe import Recipe, Stage
 from ornstein.rng import stream
 from ornstein.train.checkpoint import (
@@ -271,6 +273,10 @@ def stage_at(recipe: Recipe, seen: int) -> Stage:
 
 
 def flops_per_sample(model: Model, size: int) -> float:
-    """6 x parameters x tokens: forward and backward products of one picture, the usual count."""
-    tokens = model.recipe.network.tokens(size) + model.encoder.length
-    return 6.0 * tokens * sum(p.numel() for p in model.network.parameters())
+    """Forward and backward products of one picture: of a transformer 6 x parameters x tokens, the usual count, which
+    leaves attention out; of a network whose weights are not used equally often, what torch counts.
+    """
+    network, states = model.recipe.network, model.encoder.length
+    if isinstance(network, PatchedConfig):
+        return 6.0 * (network.tokens(size) + states) * sum(p.numel() for p in model.network.parameters())
+    return training_flops(network, model.recipe.codec.shape(size), states)

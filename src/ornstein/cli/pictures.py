@@ -1,0 +1,58 @@
+"""Pictures that a command is given: read, fitted to the model, and nothing done to them without saying so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def read_pictures(files: Sequence[Path], size: int, channels: int) -> np.ndarray:
+    """Picture files as a model has them: uint8 (B, size, size, channels), premultiplied; notes on the error stream.
+
+    A picture of another size is fitted, with a note; so is one whose colours or transparency a model of grey pictures
+    cannot have (it lies on black, as the edges of such pictures do).
+
+    Raises:
+        OrnsteinError: a file that is no whole picture, an animation, or too large to open.
+    """
+    import numpy as np
+
+    return np.stack([_read(file, size, channels) for file in files])
+
+
+def _read(file: Path, size: int, channels: int) -> np.ndarray:
+    import numpy as np
+    from PIL import Image
+
+    from ornstein.data.reader import BadPictureError, read_picture
+    from ornstein.errors import OrnsteinError
+
+    if not file.is_file():
+        raise OrnsteinError(f"cannot read {file}: no such file")
+    try:
+        picture = read_picture(file, size)
+    except BadPictureError as error:
+        raise OrnsteinError(f"{file}: {error}") from error
+    with Image.open(file) as image:
+        height, width, frames = image.height, image.width, getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise OrnsteinError(
+            f"{file} is an animation of {frames} frames: give one of them as a file of its own"
+        )
+    if (height, width) != (size, size):
+        _note(f"{file} is {width} x {height}: it was fitted into {size} x {size}")
+    if channels == 4:
+        return picture
+    if (picture[..., 3] < 255).any() or (np.ptp(picture[..., :3], axis=-1) > 0).any():
+        _note(f"{file} is not plain grey: this model sees its brightness, on black")
+    return np.asarray(Image.fromarray(picture[..., :3]).convert("L"))[..., None]
+
+
+def _note(text: str) -> None:
+    typer.echo(f"ornstein: note: {text}", err=True)
