@@ -83,10 +83,12 @@ class Comparison:
         """Pictures of each way, and the seconds of each turn."""
         found: dict[Way, tuple[list[np.ndarray], list[float]]] = {way: ([], []) for way in ways}
         for start in range(0, len(self._prompts), PORTION):
-            prompts, seeds = (values[start : start + PORTION] for values in (self._prompts, self._seeds))
+            part = slice(start, start + PORTION)
             for way, (pictures, seconds) in found.items():
                 started = time.perf_counter()
-                outputs = self.model.generate(prompts, seeds, steps=way.steps, reuse=way.reuse)
+                outputs = self.model.generate(
+                    self._prompts[part], self._seeds[part], steps=way.steps, reuse=way.reuse
+                )
                 seconds.append(time.perf_counter() - started)
                 pictures += [output.array for output in outputs]
         return {way: (np.stack(pictures), seconds) for way, (pictures, seconds) in found.items()}

@@ -27,7 +27,8 @@ from ornstein.evaluate.evaluation import LEARNED, Evaluator, Plan
 from ornstein.evaluate.features import FeatureNetwork, find_network
 from ornstein.evaluate.frechet import FrechetDistance, moments, require_enough
 from ornstein.evaluate.samples import Settings
-from ornstein.model import BATCHES, Model
+from ornstein.model import Model
+from ornstein.request import BATCHES
 from ornstein.sample.fitted import FITTED
 from ornstein.sample.registry import METHODS, evaluations
 

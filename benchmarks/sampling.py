@@ -29,9 +29,10 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ornstein.errors import OrnsteinError
+from ornstein.errors import OrnsteinError, UsageError
 from ornstein.model import Model
 from ornstein.net.dit import Transformer
+from ornstein.net.patched import PatchedConfig
 
 SIDES, COUNTS = (512, 1024, 2048), (1, 8, 16)
 DTYPES = (torch.bfloat16, torch.float32)
@@ -97,8 +98,10 @@ def square_products(dtype: torch.dtype) -> Work:
 @torch.inference_mode()
 def own_products(model: Model, count: int, dtype: torch.dtype) -> Work:
     """The linear layers of one block on as many tokens as `count` guided pictures have."""
-    recipe = model.recipe
-    tokens = 2 * count * (recipe.network.tokens(recipe.sampling.size) + model.encoder.length)
+    network = model.recipe.network
+    if not isinstance(network, PatchedConfig):
+        raise UsageError("the products of one block are those of a transformer; this model is none")
+    tokens = 2 * count * (network.tokens(model.recipe.sampling.size) + model.encoder.length)
     transformer = next(part for part in model.network.modules() if isinstance(part, Transformer))
     layers = [part for part in transformer.blocks[0].modules() if isinstance(part, torch.nn.Linear)]
     pairs = [(torch.randn(tokens, part.in_features).to(dtype), part.weight.to(dtype)) for part in layers]
@@ -213,12 +216,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if min(arguments.repeats, *arguments.counts) < 1:
         parser.error("--repeats and --counts must be at least 1")
+    dtypes = [dtype for dtype in DTYPES if str(dtype).removeprefix("torch.") in arguments.dtypes]
     try:
-        model = Model.load(arguments.model)
+        found = lines(Model.load(arguments.model), arguments.repeats, arguments.counts, dtypes)
     except OrnsteinError as error:
         sys.exit(f"sampling: {error}")
-    dtypes = [dtype for dtype in DTYPES if str(dtype).removeprefix("torch.") in arguments.dtypes]
-    found = lines(model, arguments.repeats, arguments.counts, dtypes)
     if arguments.json:
         facts = {"threads": torch.get_num_threads(), "torch": torch.__version__}
         arguments.json.write_text(

@@ -12,9 +12,9 @@ import torch
 
 from ornstein.config import override
 from ornstein.data.pack import Pack
-from ornstein.model import BATCHES
 from ornstein.recipes.fashion import fashion
 from ornstein.recipes.recipe import ClassesCondition, Recipe
+from ornstein.request import BATCHES
 from ornstein.sample.loop import sample_last
 from ornstein.train.loop import Trainer, resolve
 

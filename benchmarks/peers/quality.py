@@ -30,8 +30,9 @@ from schedules import SCHEDULERS, drawn, scheduler
 
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
-from ornstein.model import BATCHES, Model
+from ornstein.model import Model
 from ornstein.recipes.recipe import ClassesCondition
+from ornstein.request import BATCHES
 
 NEAR = 1.05  # of the best FDr counts as equal
 STEPS = {

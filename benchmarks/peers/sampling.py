@@ -32,9 +32,10 @@ from torch import Tensor
 
 from ornstein.denoise.precondition import NetworkDenoiser
 from ornstein.guide.classifier_free import ClassifierFree, Guided
-from ornstein.model import BATCHES, Model
+from ornstein.model import Model
 from ornstein.recipes.emoji import emoji
 from ornstein.recipes.recipe import ClassesCondition
+from ornstein.request import BATCHES
 from ornstein.sample.loop import sample
 from ornstein.sample.registry import METHODS
 

@@ -14,6 +14,7 @@ from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import TextEncoder
 from ornstein.condition.tokens import TokenEmbedder, Tokens
 from ornstein.errors import OrnsteinError
+from ornstein.net.inference import for_inference
 from ornstein.recipes.recipe import Recipe, TextCondition
 
 
@@ -46,6 +47,30 @@ class AutocastNetwork:
         """As ``precondition.Network``."""
         with torch.autocast(z.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.network(z.float(), logsnr.float(), *condition.tensors)
+
+
+class InferenceCopies:
+    """The last copy of a network for each dtype, made again when another network is meant or its weights change."""
+
+    def __init__(self) -> None:
+        self._made: dict[torch.dtype, tuple[list[tuple[Tensor, int]], nn.Module]] = {}
+
+    def of(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:
+        """As ``net.inference.for_inference``."""
+        weights: list[tuple[Tensor, int]] = [
+            (weight, 0 if weight.is_inference() else weight._version) for weight in network.parameters()
+        ]
+        known = self._made.get(dtype)
+        if known is None or not _same(known[0], weights):
+            self._made[dtype] = known = weights, for_inference(network, dtype)
+        return known[1]
+
+
+def _same(some: list[tuple[Tensor, int]], others: list[tuple[Tensor, int]]) -> bool:
+    """Whether these are the same tensors, unchanged."""
+    return len(some) == len(others) and all(
+        a is b and v == w for (a, v), (b, w) in zip(some, others, strict=True)
+    )
 
 
 def condition_encoder(recipe: Recipe, folder: str | Path | None = None) -> TextEncoder | ClassEncoder:

@@ -14,19 +14,23 @@ from ornstein import bundle as bundles
 from ornstein.assembly import fast_dtype
 from ornstein.bundle import PIPELINE, Bundle, ImportedFacts
 from ornstein.codec.pixels import PixelCodec
+from ornstein.condition.parts import Phrase
 from ornstein.denoise.clipped import Clipped
 from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.precondition import NetworkDenoiser
 from ornstein.errors import UsageError
 from ornstein.guide.classifier_free import Guided
+from ornstein.guide.rules import RuleSetting
+from ornstein.guide.schedules import ScheduleSetting
 from ornstein.interop.autoencoder import AutoencoderAdapter
 from ornstein.interop.load import require_extra
 from ornstein.interop.network import NetworkAdapter
 from ornstein.interop.text import Encoder, encoder_of
-from ornstein.model import BATCHES, Model
+from ornstein.model import Model
 from ornstein.process.timesteps import FlowTimestepGrid
+from ornstein.prompts import Prompt, parts_of, said
 from ornstein.recipes.imported import ImportedCodec, ImportedRecipe
-from ornstein.request import Request
+from ornstein.request import BATCHES, Request
 from ornstein.sample.stepper import Method
 
 PIXELS_AT_ONCE = 4 * 512**2
@@ -122,6 +126,16 @@ class ImportedModel(Model):
         asked = list(asked)
         if self.recipe.network.guided and any(request.negative for request in asked):
             raise UsageError("this model is told its guidance and knows no negative prompts: leave them out")
+        if self.recipe.network.guided and any(request.compose for request in asked):
+            raise UsageError(
+                "this model is told its guidance and cannot compose prompts: leave --compose out"
+            )
+        if any(_weighed(request) for request in asked):
+            raise UsageError(
+                "words cannot be weighed for an imported model: weigh whole parts, as in apple:1.3"
+            )
+        if any(request.reuse > 1 for request in asked):
+            raise UsageError("an imported network has no blocks that could be reused: leave --reuse at 1")
         super()._refuse(asked)
 
     def denoiser(
@@ -145,20 +159,34 @@ class ImportedModel(Model):
         return method, [grid.times(count, self.recipe.process.path) for count in steps]
 
     def condition(
-        self, prompts: Sequence[str], negatives: Sequence[str], guidance: Sequence[float]
+        self,
+        prompts: Sequence[Prompt],
+        negatives: Sequence[str],
+        guidance: Sequence[float],
+        grids: Sequence[Tensor] = (),
     ) -> Guided:
         """What ``guided`` denoisers are told of each row; a network that is told its guidance is asked once."""
         if not self.recipe.network.guided:
-            return super().condition(prompts, negatives, guidance)
+            return super().condition(prompts, negatives, guidance, grids)
         scale = torch.tensor(guidance, device=self.device)
-        told = self.encoder.encode(prompts).to(self.device).told(scale)
+        plain = [prompt for prompt in prompts if isinstance(prompt, str)]  # composed ones were refused
+        told = self.encoder.encode(plain).to(self.device).told(scale)
         return Guided(told, told, torch.ones_like(scale))
 
-    def guided(self, denoiser: Denoiser) -> Denoiser:
+    def guided(
+        self, denoiser: Denoiser, rule: RuleSetting | None = None, schedule: ScheduleSetting | None = None
+    ) -> Denoiser:
         """A denoiser that follows its ``condition``, its guess cut to where the scheduler cuts it."""
-        guided, clip = super().guided(denoiser), self.recipe.process.clip
+        guided, clip = super().guided(denoiser, rule, schedule), self.recipe.process.clip
         return guided if clip is None else Clipped(guided, clip)
 
     def decode(self, x: Tensor, dtype: torch.dtype) -> np.ndarray:
         """Samples to uint8 pictures (rows, H, W, C); an autoencoder computes in `dtype`."""
         return self.codec.decode(x) if isinstance(self.codec, PixelCodec) else self.codec.decode(x, dtype)
+
+
+def _weighed(request: Request) -> bool:
+    """Whether single words of the prompt are weighed."""
+    return any(
+        isinstance(phrase, Phrase) for part in parts_of(request.asks) for phrase in said(part, request.steps)
+    )

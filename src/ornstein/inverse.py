@@ -18,11 +18,11 @@ from torch import Tensor
 from ornstein.denoise.posterior import Denoiser
 from ornstein.errors import UsageError
 from ornstein.guide.classifier_free import Guided
-from ornstein.model import BATCHES, Model
+from ornstein.model import Model
 from ornstein.process.gaussian import Coefficients, Path
 from ornstein.process.times import LogsnrGrid
 from ornstein.recipes.recipe import Recipe, SamplingSection
-from ornstein.request import Progress, clean, requests
+from ornstein.request import BATCHES, Progress, clean, requests
 from ornstein.rng import stream
 from ornstein.sample.likelihood import BYTE, bits_per_dimension, log_likelihood
 from ornstein.sample.loop import sample

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from ornstein import bundle as bundles
-from ornstein.assembly import AutocastNetwork, ConditionedNetwork, condition_encoder, fast_dtype, network_of
+from ornstein.assembly import (
+    AutocastNetwork,
+    ConditionedNetwork,
+    InferenceCopies,
+    condition_encoder,
+    fast_dtype,
+    network_of,
+)
 from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.parts import Phrase
@@ -27,14 +32,13 @@ from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
 from ornstein.guide.rules import RuleSetting, on_path
 from ornstein.guide.schedules import ScheduleSetting
-from ornstein.net.inference import for_inference
 from ornstein.output import Output
 from ornstein.process.fields import pad
 from ornstein.process.noise import row_noise
 from ornstein.prompts import Prompt, parts_of, said, several
 from ornstein.recipes.recipe import Recipe, TextCondition
-from ornstein.record import Computation, ModelName, Platform, Record
-from ornstein.request import Progress, Request, batches, requests
+from ornstein.record import Computation, ModelName, Platform, Record, sharing
+from ornstein.request import Progress, Request, batches, fitting, requests
 from ornstein.reuse import ReusingNetwork
 from ornstein.sample.loop import State, trajectory
 from ornstein.sample.registry import find_method
@@ -43,14 +47,6 @@ from ornstein.shelf import find
 
 if TYPE_CHECKING:
     from ornstein.data.manifest import Row
-
-BATCHES = {"cpu": (8, 4, 1), "cuda": (64, 16, 4, 1)}
-"""Rows of a batch. Few fixed sizes, so that a picture's numbers depend on a size, not on who else asks; on two cores
-a larger network is no faster a picture in batches of 16 than of 8."""
-
-ROOM = {"cpu": 2**29, "cuda": 2**33}
-"""Bytes that a batch's activations may take, roughly; fixed, so that no machine splits a call in another way."""
-
 
 SMALLEST, LARGEST = 32, 256
 """Sides of the smallest picture, unless the model was trained at a smaller one, and of the largest."""
@@ -79,7 +75,7 @@ class Model:
         self.device = torch.device(device)
         self.dtype = fast_dtype(self.device)
         self.network = network.to(self.device)
-        self._inference: dict[torch.dtype, tuple[Sequence[tuple[Tensor, int]], nn.Module]] = {}
+        self._copies = InferenceCopies()
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, encoder_folder: str | Path | None = None) -> Model:
@@ -228,7 +224,7 @@ class Model:
         self._refuse([record.request])
         computation = record.computation
         rows = [record.request] * computation.rows  # neighbours never matter, only how many there are
-        with _threads(computation.threads):
+        with sharing(computation.threads):
             pictures = self._run(rows, DTYPES[computation.dtype])
             made = self._record(rows, computation.row, computation.dtype)
         return Output(pictures[computation.row], made.model_copy(update={"form": record.form}))
@@ -245,9 +241,8 @@ class Model:
         return min((SMALLEST, *self.sizes)), LARGEST // multiple * multiple
 
     def rows(self, size: int) -> Sequence[int]:
-        """How many pictures of `size` a batch may hold, most first: those of ``BATCHES`` that fit in ``ROOM``."""
-        room = ROOM[self.device.type] / self.recipe.network.memory(size, self.encoder.length)
-        return [rows for rows in BATCHES[self.device.type] if 2 * rows <= room or rows == 1]  # 2: guided
+        """How many pictures of `size` a batch may hold, most first: by the bytes that one takes."""
+        return fitting(self.device.type, self.recipe.network.memory(size, self.encoder.length))
 
     def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
@@ -327,13 +322,8 @@ class Model:
         return NetworkDenoiser(call, self.recipe.process.path, self.recipe.process.target)
 
     def inference(self, dtype: torch.dtype | None = None) -> nn.Module:
-        """The network as pictures are made with it (``net.inference``): one copy for a dtype, until weights change."""
-        dtype = dtype or self.dtype
-        weights = [(w, 0 if w.is_inference() else w._version) for w in self.network.parameters()]
-        known = self._inference.get(dtype)
-        if known is None or not _same(known[0], weights):
-            self._inference[dtype] = known = weights, for_inference(self.network, dtype)
-        return known[1]
+        """The network as pictures are made with it (``net.inference``): a copy, until weights change."""
+        return self._copies.of(self.network, dtype or self.dtype)
 
     def trajectory(
         self,
@@ -418,24 +408,6 @@ class Model:
         settings = self.recipe.sampling
         chosen = on_path(rule or settings.rule, self.recipe.process.path)
         return ClassifierFree(denoiser, settings.interval, chosen, schedule or settings.schedule)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Share work over as many threads as then, as far as this machine has cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(count, max(before, os.cpu_count() or 1)))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _same(some: Sequence[tuple[Tensor, int]], others: Sequence[tuple[Tensor, int]]) -> bool:
-    """Whether these are the same tensors, unchanged."""
-    return len(some) == len(others) and all(
-        a is b and v == w for (a, v), (b, w) in zip(some, others, strict=True)
-    )
 
 
 def _listed(sizes: Sequence[int]) -> str:

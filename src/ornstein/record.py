@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import torch
@@ -80,3 +83,14 @@ class Record(Config):
     computation: Computation
     platform: Platform
     form: FileForm = FileForm()
+
+
+@contextmanager
+def sharing(count: int) -> Iterator[None]:
+    """Share work over as many threads as then, as far as this machine has cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(count, max(before, os.cpu_count() or 1)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

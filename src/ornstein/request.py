@@ -36,6 +36,14 @@ LATER = ("compose", "rule", "schedule", "reuse")
 DRAWN_SEEDS = 2**32  # seeds drawn for the user stay short enough to read and type
 
 
+BATCHES = {"cpu": (8, 4, 1), "cuda": (64, 16, 4, 1)}
+"""Rows of a batch. Few fixed sizes, so that a picture's numbers depend on a size, not on who else asks; on two cores
+a larger network is no faster a picture in batches of 16 than of 8."""
+
+ROOM = {"cpu": 2**29, "cuda": 2**33}
+"""Bytes that a batch's activations may take, roughly; fixed, so that no machine splits a call in another way."""
+
+
 def clean(text: str) -> str:
     """Return `text` with runs of white space made one space, so that it stays one line in every metadata format.
 
@@ -91,15 +99,17 @@ class Request(Config):
     guidance: Annotated[float, _within("guidance", 0, MAX_GUIDANCE)]
     sampler: Annotated[str, AfterValidator(_sampler)]
     size: Annotated[int, _within("size", MIN_SIZE, MAX_SIZE)]
-    reuse: Annotated[int, _within("reuse", 1, MAX_REUSE)] = 1
     compose: bool = False
     rule: RuleSetting = Straight()
     schedule: ScheduleSetting = Constant()
+    reuse: Annotated[int, _within("reuse", 1, MAX_REUSE)] = 1
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Request:
         if self.compose:
             parse(self.prompt)
+            if self.reuse > 1:
+                raise ValueError("a composed prompt cannot be drawn with reuse: leave it at 1")
         return self
 
     @model_serializer(mode="wrap")
@@ -119,9 +129,8 @@ class Request(Config):
         shape. One part of weight 1 needs no row to weigh it against.
         """
         weights = [part.weight for part in parts_of(self.asks)]
-        parts = len(weights), weights != [1]
-        guided = self.guidance != 1, self.rule, self.schedule
-        return self.steps, self.sampler, self.size, parts, *guided, self.reuse
+        kind = len(weights), weights != [1], self.rule, self.schedule
+        return self.steps, self.guidance != 1, self.sampler, self.size, self.reuse, kind
 
 
 def requests(
@@ -239,6 +248,11 @@ def batches(
         for group in alike.values()
         for batch in _portions(group, sizes(requests[group[0]].size) if callable(sizes) else sizes)
     ]
+
+
+def fitting(device: str, row: int) -> list[int]:
+    """The ``BATCHES`` of a device that fit in its ``ROOM``, where a row takes so many bytes and guidance doubles it."""
+    return [rows for rows in BATCHES[device] if 2 * rows * row <= ROOM[device] or rows == 1]
 
 
 def _portions(group: list[int], sizes: Sequence[int]) -> list[list[int]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
-from itertools import count
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +11,7 @@ from torch import Tensor, nn
 from ornstein.assembly import AutocastNetwork
 from ornstein.condition.tokens import Tokens
 from ornstein.errors import UsageError
+from ornstein.guide.classifier_free import Guided
 from ornstein.net.reuse import DeepBlocks, with_deep_blocks
 
 
@@ -61,26 +60,21 @@ class ReusingNetwork:
             raise UsageError(f"{error}: leave reuse at 1") from None
         return cls(AutocastNetwork(made, network.dtype), deep)
 
-    def begin(self, condition: Any) -> Any:
-        """The condition, its rows numbered, as the trajectory is to be given it; what was remembered is forgotten."""
-        number = count()
-        made = _numbered(condition, number)
-        self.deep.begin(next(number))
-        return made
+    def begin(self, condition: Guided) -> Guided:
+        """The condition, its rows numbered, as the trajectory is to be given it; what was remembered is forgotten.
+
+        Raises:
+            UsageError: composed prompts, whose parts have no row of their own.
+        """
+        positive, negative = condition.positive, condition.negative
+        if not (isinstance(positive, Tokens) and isinstance(negative, Tokens)):
+            raise UsageError("a composed prompt cannot be drawn with reuse: leave it at 1")
+        rows = torch.arange(len(positive.mask) + len(negative.mask))
+        self.deep.begin(len(rows))
+        mine, theirs = rows.split([len(positive.mask), len(negative.mask)])
+        return replace(condition, positive=Numbered(positive, mine), negative=Numbered(negative, theirs))
 
     def __call__(self, z: Tensor, logsnr: Tensor, condition: Numbered) -> Tensor:
         """As ``precondition.Network``."""
         self.deep.expect(condition.rows)
         return self.network(z, logsnr, condition.tokens)
-
-
-def _numbered(condition: Any, number: Iterator[int]) -> Any:
-    """A value in which each ``Tokens``, however deep in tuples and dataclasses, has become ``Numbered``."""
-    if isinstance(condition, Tokens):
-        return Numbered(condition, torch.tensor([next(number) for _ in condition.mask], dtype=torch.long))
-    if isinstance(condition, tuple):
-        return tuple(_numbered(part, number) for part in condition)
-    if is_dataclass(condition) and not isinstance(condition, type):
-        parts = {field.name: _numbered(getattr(condition, field.name), number) for field in fields(condition)}
-        return replace(condition, **parts)
-    return condition

@@ -11,9 +11,10 @@ from torch import nn
 
 from ornstein.condition.minilm import MiniLM
 from ornstein.errors import UsageError
-from ornstein.model import BATCHES, ROOM, Model
+from ornstein.model import Model
 from ornstein.net.inference import InferenceBlock
 from ornstein.net.patched import PatchedTransformer
+from ornstein.request import BATCHES, ROOM
 
 
 @pytest.fixture
@@ -109,6 +110,8 @@ def test_reuse_is_off_by_default_asked_for_by_picture_and_replayed(model: Model)
     assert np.array_equal(model.replay(out[0].record).array, out[0].array)
     with pytest.raises(UsageError, match="reuse must be 1 to 3, not 5"):
         model.generate("cat", reuse=5)
+    with pytest.raises(UsageError, match="a composed prompt cannot be drawn with reuse"):
+        model.generate("cat AND dog", compose=True, reuse=2)
 
 
 def test_a_reused_row_does_not_depend_on_its_neighbours(model: Model) -> None:

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from ornstein.condition.syntax import parse
-from ornstein.model import BATCHES, Model
+from ornstein.model import Model
 from ornstein.recipes.recipe import SamplingSection
-from ornstein.request import batches, requests
+from ornstein.request import BATCHES, batches, requests
 from ornstein.sample.loop import sample_last
 from ornstein.sample.registry import METHODS
 

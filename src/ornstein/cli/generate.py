@@ -36,6 +36,10 @@ Sampler = Annotated[str | None, typer.Option(help=SAMPLERS)]
 Negative = Annotated[str, typer.Option(help="What to move away from.")]
 Name = Annotated[str, typer.Option("--model", help="A model's name or its folder.")]
 Size = Annotated[int | None, typer.Option(help="Side in pixels.")]
+Reuse = Annotated[
+    int,
+    typer.Option(help="Run the network's deep blocks at every so many steps only, 1 to 3; 1 is off."),
+]
 Compose = Annotated[
     bool,
     typer.Option(
@@ -47,10 +51,6 @@ Rule = Annotated[
 ]
 Schedule = Annotated[
     str | None, typer.Option(help="Of guidance: constant, linear, cosine or power-cosine (the model's).")
-]
-Reuse = Annotated[
-    int,
-    typer.Option(help="Run the network's deep blocks at every so many steps only, 1 to 3; 1 is off."),
 ]
 Background = Annotated[
     str | None, typer.Option(help="white, #rrggbb …; transparent if left out (JPEG: white).")

@@ -81,16 +81,13 @@ class UNetConfig(Config):
         return f"a U-Net of {len(self.levels)} levels, {', '.join(str(level.width) for level in self.levels)} wide"
 
     def memory(self, size: int, states: int) -> int:
-        """About how many bytes one row of so many condition tokens takes at most: what the way down leaves for the way
-        up, and the largest block's streams and scores.
-        """
-        kept, most = 0, 0
-        for depth, level in enumerate(self.levels):
-            places = (size >> depth) ** self.axes
-            kept += 4 * places * level.width
-            tokens = places + states if level.heads else places
-            most = max(most, tokens * (24 * level.width + 10 * level.heads * tokens))
-        return kept + most
+        """About how many bytes a row of so many condition tokens takes at most: every level's streams, one's scores."""
+        total, most, places = 0, 0, size**self.axes
+        for level in self.levels:
+            total += 24 * level.width * places
+            most = max(most, 10 * level.heads * places * (places + states))
+            places //= 2**self.axes
+        return total + most
 
     def build(self, channels: int) -> UNet:
         """The network, with fresh weights."""
