@@ -25,7 +25,7 @@ from ornstein.data.write import write_pack
 from ornstein.errors import UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
 from ornstein.model import Model
-from ornstein.process.gaussian import DiscreteBeta
+from ornstein.process.gaussian import DiscreteBeta, Flow
 from ornstein.process.noise import row_noise
 from ornstein.recipes.fashion import fashion
 from ornstein.recipes.recipe import ClassesCondition
@@ -127,13 +127,13 @@ def test_prediction_types_say_the_same(peers: Any, name: str) -> None:
     schedules = peers("schedules")
     x_0, noise = (torch.randn(2, 8, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
     results = []
-    for kind in schedules.TARGETS:
+    for kind in ("epsilon", "sample", "v_prediction"):
         schedule = schedules.SCHEDULERS[name](prediction_type=kind)
         schedule.set_timesteps(10)
         x = noise
-        for timestep in schedule.timesteps:
-            alpha_bar = schedule.alphas_cumprod[int(timestep)]
-            output = schedules.predicted(kind, x, (x_0 / 4).clamp(-1, 1), alpha_bar)
+        for step, timestep in enumerate(schedule.timesteps):
+            here = schedules.standing(schedule, step)
+            output = schedules.predicted(kind, x, (x_0 / 4).clamp(-1, 1), here)
             x = schedule.step(output, timestep, x).prev_sample
         results.append(x)
     for result in results[1:]:
@@ -143,7 +143,23 @@ def test_prediction_types_say_the_same(peers: Any, name: str) -> None:
 
 def test_an_unknown_prediction_type_is_refused(peers: Any) -> None:
     with pytest.raises(KeyError):
-        peers("schedules").predicted("score", torch.zeros(1), torch.zeros(1), torch.tensor(0.5))
+        peers("schedules").predicted("score", torch.zeros(1), torch.zeros(1), Flow()(torch.tensor(0.5)))
+
+
+@pytest.mark.parametrize(
+    "name", ["dpmpp-karras", "unipc", "deis-karras", "sa-karras", "dpmpp-flow", "unipc-flow"]
+)
+def test_every_scheduler_ends_in_a_guess_that_is_always_the_same(peers: Any, name: str) -> None:
+    """So its sample, at each level, is taken to hold as much noise as it really does."""
+    schedules = peers("schedules")
+    schedule, guess, x = schedules.SCHEDULERS[name](), torch.full((1, 8), 0.25), torch.randn(1, 8)
+    schedule.set_timesteps(8)
+    for step, timestep in enumerate(schedule.timesteps):
+        output = schedules.predicted(
+            schedule.config.prediction_type, x, guess, schedules.standing(schedule, step)
+        )
+        x = schedule.step(output, timestep, x).prev_sample
+    torch.testing.assert_close(x, guess, rtol=0, atol=0.06)  # SA's last step leaves noise of its own
 
 
 def test_schedulers_run_the_model_as_the_own_sampler_would(peers: Any) -> None:
