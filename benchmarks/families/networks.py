@@ -11,7 +11,7 @@ from ornstein.condition.tokens import Tokens
 from ornstein.data.pack import Pack
 from ornstein.net.blocks import Block
 from ornstein.net.dit import TransformerConfig
-from ornstein.net.patched import PatchedConfig
+from ornstein.net.patched import PatchedConfig, PatchedTransformer
 from ornstein.recipes.fashion import fashion
 from ornstein.recipes.recipe import (
     ClassesCondition,
@@ -83,9 +83,10 @@ def open_gates(network: ConditionedNetwork, gate: float) -> None:
         network: changed in place.
         gate: of both parts of every block.
     """
-    head = network.backbone.head
-    nn.init.normal_(head.weight, std=head.in_features**-0.5)
-    for block in network.backbone.transformer.blocks:
+    backbone = network.backbone
+    assert isinstance(backbone, PatchedTransformer)
+    nn.init.normal_(backbone.head.weight, std=backbone.head.in_features**-0.5)
+    for block in backbone.transformer.blocks:
         assert isinstance(block, Block)
         with torch.no_grad():
             block.offsets[2] = block.offsets[5] = gate

@@ -36,7 +36,7 @@ class Encoder(nn.Module):
     def __init__(self, recipe: Recipe, latents: int) -> None:
         super().__init__()
         self.network = new_network(recipe)
-        self.patch = recipe.network.patch
+        self.patch = recipe.network.multiple
         self.into = nn.Linear(math.prod(picture_shape(recipe)), 2 * latents)
         nn.init.zeros_(self.into.bias)  # with the network's head at zero: the posterior starts as the prior
 
@@ -51,7 +51,7 @@ class Decoder(nn.Module):
 
     def __init__(self, recipe: Recipe, latents: int) -> None:
         super().__init__()
-        self.size, self.patch = recipe.sampling.size, recipe.network.patch
+        self.size, self.patch = recipe.sampling.size, recipe.network.multiple
         self.out = nn.Linear(latents, math.prod(picture_shape(recipe)))
         self.network = new_network(recipe)
 

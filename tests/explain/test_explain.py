@@ -19,6 +19,7 @@ from ornstein.evaluate.estimate import Estimate
 from ornstein.explain import draw, measure, page
 from ornstein.model import Model
 from ornstein.process.times import KarrasGrid, UniformGrid
+from ornstein.recipes.recipe import SamplingSection
 from ornstein.request import Request, requests
 from tests.common import real
 from tests.small import Command
@@ -27,7 +28,8 @@ from tests.small import Command
 def asked(
     prompt: str = "cat", steps: int = 5, guidance: float = 2.5, sampler: str = "ddim", size: int = 32
 ) -> Request:
-    (request,) = requests(prompt, 1, 3, "", steps=steps, guidance=guidance, sampler=sampler, size=size)
+    settings = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
+    (request,) = requests(prompt, 1, 3, "", SamplingSection(), **settings)
     return request
 
 
