@@ -13,7 +13,9 @@ CHECKED = ("process", "denoise", "sample", "guide", "net", "condition.tokens")
 # before anything imports the packages, hence here and at module level
 install_import_hook([f"ornstein.{name}" for name in CHECKED], "beartype.beartype")
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # a core each: sharing small products among threads costs more than it gains
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # a core each: sharing small products among threads costs more than it gains
     torch.set_num_threads(1)
 
 # the same examples on every machine, however slow it is

@@ -58,7 +58,9 @@ def fashion() -> Model:
 @pytest.fixture(scope="module")
 def clothes(fashion: Model) -> tuple[list[str], np.ndarray]:
     names = ["coat", "bag", "ankle boot"]
-    return names, np.stack([made.array for made in fashion.generate(names, [1, 2, 3], steps=8, sampler="dpmpp-2m")])
+    return names, np.stack(
+        [made.array for made in fashion.generate(names, [1, 2, 3], steps=8, sampler="dpmpp-2m")]
+    )
 
 
 def off(a: np.ndarray, b: np.ndarray) -> float:
