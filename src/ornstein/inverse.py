@@ -21,6 +21,7 @@ from ornstein.guide.classifier_free import Guided
 from ornstein.model import Model
 from ornstein.process.gaussian import Coefficients, Path
 from ornstein.process.times import LogsnrGrid
+from ornstein.recipes.imported import refuse_imported
 from ornstein.recipes.recipe import Recipe, SamplingSection
 from ornstein.request import BATCHES, Progress, clean, requests
 from ornstein.rng import stream
@@ -56,6 +57,7 @@ def inversion_level(recipe: Recipe) -> float:
 
     There its guesses are wrong by more than what noise is left, and the flow enlarges that without end.
     """
+    refuse_imported(recipe, "inversion")
     return min(float(trained_levels(recipe).quantile(1 - BARELY_TRAINED)), rounding_level(recipe))
 
 
@@ -247,6 +249,7 @@ def encoded(model: Model, pictures: np.ndarray) -> Tensor:
         UsageError: not uint8 (B, H, W, C) of a size and of channels that the model has.
     """
     recipe = model.recipe
+    refuse_imported(recipe, "inversion")
     multiple, channels = recipe.network.multiple, recipe.codec.channels
     if pictures.dtype != np.uint8 or pictures.ndim != 4 or not len(pictures):
         raise UsageError(f"pictures are uint8 (B, H, W, C), not {pictures.dtype} of shape {pictures.shape}")

@@ -14,6 +14,9 @@ from diffusers.utils import logging
 from ornstein.interop.importing import import_pipeline
 from ornstein.model import Model
 from tests.interop import tiny
+from tests.small import ornstein
+
+__all__ = ["both", "ornstein"]
 
 LABELS = {"0": "tench, Tinca tinca", "1": "goldfish, Carassius auratus"}
 

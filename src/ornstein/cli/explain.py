@@ -31,12 +31,14 @@ def explain(
     from ornstein.explain import measure, page
     from ornstein.model import Model
     from ornstein.output import refuse_unwritable
+    from ornstein.recipes.imported import refuse_imported
     from ornstein.request import requests
 
     require_extra()
     page.refuse_folder(out, force)
     refuse_unwritable(out.absolute().parent)
     ready = Model.load(model)
+    refuse_imported(ready.recipe, "explaining")
     (request,) = requests(
         prompt, 1, seed, negative, ready.recipe.sampling, steps=steps, guidance=guidance, sampler=sampler
     )

@@ -47,6 +47,7 @@ def invert(
     from ornstein.inverse import invert as to_noise
     from ornstein.model import Model
     from ornstein.output import FileForm, encode, refuse_existing, refuse_unwritable, write
+    from ornstein.recipes.imported import refuse_imported
 
     refuse_unwritable(out)
     names = [file.stem for file in pictures]
@@ -56,6 +57,7 @@ def invert(
     for file in (file for pair in files for file in pair):
         refuse_existing(file, force)
     ready = Model.load(model)
+    refuse_imported(ready.recipe, "inverting")
     recipe = ready.recipe
     shown = read_pictures(pictures, recipe.sampling.size, recipe.codec.channels)
     prompts: str | list[str] = (prompt or [""])[0] if len(prompt or [""]) == 1 else list(prompt or [])

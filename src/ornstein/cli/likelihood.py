@@ -47,6 +47,7 @@ def likelihood(
     """Bits per dimension: of held-out and of training pictures, or of files."""
     from ornstein.errors import UsageError
     from ornstein.model import Model
+    from ornstein.recipes.imported import refuse_imported
 
     if pictures and against is not None:
         raise UsageError("give picture files, or a pack with --against")
@@ -55,6 +56,7 @@ def likelihood(
     if not 0 <= seed <= MAX_SEED:
         raise UsageError(f"seed must be 0 to {MAX_SEED}, not {seed}")
     ready = Model.load(model)
+    refuse_imported(ready.recipe, "likelihood")
     settings = {"steps": steps, "draws": draws, "seed": seed}
     said = (
         _of_files(ready, pictures, prompt or [""], settings)

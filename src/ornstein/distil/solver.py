@@ -25,6 +25,7 @@ from ornstein.guide.classifier_free import Guided
 from ornstein.model import Model
 from ornstein.process.gaussian import Path
 from ornstein.process.times import TimeGrid
+from ornstein.recipes.imported import refuse_imported
 from ornstein.request import MAX_GUIDANCE
 from ornstein.rng import stream
 from ornstein.sample.fitted import DEPTH, Fit, grid, weighted
@@ -188,8 +189,9 @@ def check(model: Model, counts: Sequence[int], guidance: float, plan: Plan, out:
     """Refuse what cannot be fitted, before anything runs.
 
     Raises:
-        UsageError: numbers out of range, or `out` exists.
+        UsageError: numbers out of range, or `out` exists. OrnsteinError: an imported model.
     """
+    refuse_imported(model.recipe, "fitting a sampler")
     if wrong := [count for count in counts if not 2 <= count <= MOST]:
         raise UsageError(f"evaluations must be 2 to {MOST}, not {wrong[0]}")
     if not 0 <= guidance <= MAX_GUIDANCE:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ornstein.codec.pixels import PixelCodec
 from ornstein.config import Config
+from ornstein.errors import OrnsteinError
 from ornstein.recipes.recipe import ClassesCondition, ProcessSection, SamplingSection
 
 Family = Literal[
@@ -118,3 +119,20 @@ class ImportedRecipe(Config):
     network: ImportedNetwork
     process: ImportedProcess
     sampling: SamplingSection
+
+
+def refuse_imported(recipe: Config, what: str) -> None:
+    """For work that needs more of a model than a published checkpoint tells.
+
+    Args:
+        recipe: of the model.
+        what: the work, to name it.
+
+    Raises:
+        OrnsteinError: the recipe is that of an imported model.
+    """
+    if isinstance(recipe, ImportedRecipe):
+        raise OrnsteinError(
+            f"{recipe.name} was imported, and {what} needs what only a model trained here tells: its prompts, noise "
+            "levels and the deviation of its data"
+        )
