@@ -30,7 +30,7 @@ SAME, DEFAULTS = 0.9, 0.6  # ratios wanted
 INTERVAL = (
     0.28,
     5.42,
-)  # sigma / alpha within which guidance acts: Kynkaanniemi et al. 2024, table 2, for SD-XL
+)  # sigma / alpha where guidance acts: for SD-XL by Kynkaanniemi et al. 2024, arXiv 2404.07724
 NETWORK = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
 SMALL = {
     "block_out_channels": (32, 64), "layers_per_block": 1, "attention_head_dim": 4,

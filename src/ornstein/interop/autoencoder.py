@@ -40,7 +40,10 @@ class AutoencoderAdapter:
 
     @torch.inference_mode()
     def values(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Latents to (B, H, W, 3) float32 in [0, 1], before rounding; computed in `dtype` unless the config forbids."""
+        """Latents to (B, H, W, 3) float32 in [0, 1], before rounding; computed in `dtype`.
+
+        What configs say of upcasting concerns float16, in which decoders overflow; bfloat16 has float32's range.
+        """
         autoencoder = self._load(dtype, x.device)
         mean, deviation = self._moments(autoencoder)
         latents = (x.detach().float().movedim(-1, 1) * deviation.to(x.device) + mean.to(x.device)).to(
@@ -50,13 +53,9 @@ class AutoencoderAdapter:
         return (torch.stack(rows).float() / 2 + 0.5).clamp(0, 1).movedim(1, -1)
 
     def _load(self, dtype: torch.dtype, device: torch.device) -> Any:
-        if self._loaded is not None and self._loaded.config.force_upcast:
-            dtype = torch.float32
         if self._loaded is None or self._loaded.dtype != dtype:
             self._loaded = load_diffusers("AutoencoderKL", self._folder, dtype)
             self._loaded.to(memory_format=torch.channels_last)
-            if self._loaded.config.force_upcast and dtype != torch.float32:
-                return self._load(torch.float32, device)
         return self._loaded.to(device)
 
     @staticmethod

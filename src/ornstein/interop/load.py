@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import inspect
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,18 @@ def refuse_non_finite(module: nn.Module, folder: Path) -> None:
             raise OrnsteinError(f"{folder}: the weight {name} is not finite (NaN or infinity)")
 
 
+def return_memory() -> None:
+    """Give the memory of what was freed back to the machine, where glibc would keep it between what still lives."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _refuse_unknown(what: str, name: str, known: tuple[str, ...]) -> None:
     if name not in known:
         raise OrnsteinError(f"unknown {what} class {name!r}{nearest(name, known)}")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _one_line(folder: Path) -> Iterator[None]:
     """Errors of the libraries as one line of ours, and nothing they print."""
     from diffusers.utils import logging as diffusers_logging

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ornstein.denoise.algebra import level
 from ornstein.denoise.precondition import LOGSNR_LIMIT
 from ornstein.interop.attention import SlicedAttention
-from ornstein.interop.load import load_diffusers
+from ornstein.interop.load import load_diffusers, return_memory
 from ornstein.process.gaussian import DiscreteBeta
 from ornstein.recipes.imported import Family, ImportedCodec, ImportedRecipe
 
@@ -48,6 +48,7 @@ class NetworkAdapter(nn.Module):
             for module in self.network.modules()
         ):
             self.network.to(memory_format=torch.channels_last)  # as our samples lie in memory
+            return_memory()  # of the weights as they lay before
 
     def in_dtype(self, dtype: torch.dtype) -> NetworkAdapter:
         """This network, its weights in `dtype`; they are read again where they were in another."""

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ornstein.errors import UsageError, nearest
 from ornstein.interop.folder import PipelineFolder
-from ornstein.interop.load import load_encoder, load_tokenizer
+from ornstein.interop.load import load_encoder, load_tokenizer, return_memory
 from ornstein.interop.rows import Rows
 from ornstein.recipes.imported import Family, ImportedRecipe, PromptsCondition
 from ornstein.recipes.recipe import ClassesCondition
@@ -41,6 +41,7 @@ class PromptEncoder:
         wanted = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._cache]
         if wanted:
             self._cache.update(self._encoded(wanted))
+            return_memory()
         rows = Rows.stack([self._cache[prompt] for prompt in prompts])
         while len(self._cache) > CACHED:
             self._cache.popitem(last=False)
