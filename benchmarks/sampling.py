@@ -4,7 +4,8 @@
 
 Whole warm trajectories (noise, prompts from the cache, guidance in its interval, codec) at 1, 8 and 16 pictures, in
 bfloat16 and float32, take turns with two kinds of matrix product: the machine's own, of square matrices at whichever
-of a few sides it multiplies fastest, and the network's, of the matrices of one of its blocks in the batches it has.
+of a few sides it multiplies fastest, and the network's, of the matrices of one of its blocks in the batches it has, by
+PyTorch's own layer and by ``PackedLinear``.
 Operations are those of the products that were executed, counted by PyTorch. A share is a trajectory's rate by that of
 the square products just before and after it; quartiles over the turns say how quiet the machine was. Beside it
 diffusers' ``DiTTransformer2DModel`` of the emoji model's shape with the library's own pipeline, if it is installed.
@@ -20,11 +21,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -32,6 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.model import Model
 from ornstein.net.dit import Transformer
+from ornstein.net.packed import PackedLinear
 from ornstein.net.patched import PatchedConfig
 
 SIDES, COUNTS = (512, 1024, 2048), (1, 8, 16)
@@ -96,20 +100,24 @@ def square_products(dtype: torch.dtype) -> Work:
 
 
 @torch.inference_mode()
-def own_products(model: Model, count: int, dtype: torch.dtype) -> Work:
-    """The linear layers of one block on as many tokens as `count` guided pictures have."""
+def own_products(model: Model, count: int, dtype: torch.dtype, packed: bool) -> Work:
+    """The linear layers of one block on as many tokens as `count` guided pictures have: PyTorch's own, or packed."""
     network = model.recipe.network
     if not isinstance(network, PatchedConfig):
         raise UsageError("the products of one block are those of a transformer; this model is none")
     tokens = 2 * count * (network.tokens(model.recipe.sampling.size) + model.encoder.length)
     transformer = next(part for part in model.network.modules() if isinstance(part, Transformer))
     layers = [part for part in transformer.blocks[0].modules() if isinstance(part, torch.nn.Linear)]
-    pairs = [(torch.randn(tokens, part.in_features).to(dtype), part.weight.to(dtype)) for part in layers]
+    pairs: list[tuple[Tensor, Callable[[Tensor], Tensor]]] = []
+    for part in layers:
+        weight = part.weight.to(dtype)
+        product = PackedLinear(weight, None, dtype) if packed else partial(F.linear, weight=weight)
+        pairs.append((torch.randn(tokens, part.in_features).to(dtype), product))
 
     @torch.inference_mode()
     def work() -> None:
-        for x, weight in pairs:
-            F.linear(x, weight)
+        for x, product in pairs:
+            product(x)
 
     return work
 
@@ -157,13 +165,14 @@ def lines(model: Model, repeats: int, counts: Sequence[int], dtypes: Sequence[to
         for count in counts:
             works: dict[str, Work] = {
                 "square": square,
-                "own shapes": own_products(model, count, dtype),
+                "own shapes": own_products(model, count, dtype, packed=False),
+                "own shapes, packed": own_products(model, count, dtype, packed=True),
                 "ornstein": trajectory(model, count, dtype),
             }
             if importlib.util.find_spec("diffusers"):
                 works["diffusers' DiT"] = peer(model, count, dtype)
             what = f"{str(dtype).removeprefix('torch.')}, {count} at once"
-            pictures = {name: 1 if name in ("square", "own shapes") else count for name in works}
+            pictures = {name: 1 if name.startswith(("square", "own")) else count for name in works}
             made += measure(what, works, pictures, repeats, WANTED.get((dtype, count)))
             print(table(made[-len(works) :]), file=sys.stderr, flush=True)
     return made

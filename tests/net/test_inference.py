@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from ornstein.net.attention import Attention
-from ornstein.net.blocks import Block
-from ornstein.net.inference import InferenceBlock, for_inference
+from ornstein.net import packed
+from ornstein.net.blocks import Block, Stack
+from ornstein.net.inference import InferenceBlock, InferenceStack, for_inference
+from ornstein.net.packed import PackedLinear
 from ornstein.net.patched import PatchedTransformer
 from tests.common import normal
 from tests.net.test_transformer import CLOSE, TOKENS, WIDTH, awaken, inputs, new_patched
@@ -29,15 +32,17 @@ def asked(net: nn.Module, *spatial: int, levels: Tensor | None = None) -> Tensor
 
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("each", [1, TOKENS])  # modulation of a row, or of a token
-def test_the_block_in_fewer_passes_is_the_block(masked, each):
-    plain, x = block(), normal(3, TOKENS, WIDTH).float()
+def test_the_blocks_in_fewer_passes_are_the_blocks(masked, each):
+    plain, x = Stack([block(), block()]), normal(3, TOKENS, WIDTH).float()
     modulation = normal(3, each, 6, WIDTH, seed=1).float()
-    angles = normal(3, 1, TOKENS, WIDTH // 4, seed=2).float()
-    mask = (torch.arange(TOKENS) < torch.tensor([7, 2, 5])[:, None])[:, None, None] if masked else None
-    given = modulation, (angles.cos(), angles.sin()), mask
+    angles = normal(3, TOKENS, WIDTH // 4, seed=2).float()
+    lengths = torch.tensor([7, 2, 5] if masked else [TOKENS] * 3)
+    given = modulation, angles, (torch.arange(TOKENS) < lengths[:, None])[:, None, None]
     with torch.inference_mode():
         kept = x.clone()
-        torch.testing.assert_close(InferenceBlock(plain)(x, *given), plain(x, *given), **CLOSE)
+        copied = for_inference(plain, torch.float32)
+        assert isinstance(copied, InferenceStack)
+        torch.testing.assert_close(copied(x, *given), plain(x, *given), **CLOSE)
         assert torch.equal(x, kept)
 
 
@@ -90,13 +95,40 @@ def test_the_network_itself_is_left_as_it_was():
         assert torch.equal(weight.grad, twin.grad)
 
 
-def test_what_is_not_cast_is_shared():
-    """In float32 the copy costs no memory but that of its scales."""
+def test_what_is_not_packed_is_shared():
+    """Embeddings cost no memory a second time."""
     net = new_patched(2)
     own = {id(weight) for weight in net.parameters()}
-    shared = for_inference(net, torch.bfloat16)
+    copied = for_inference(net, torch.float32)
     assert isinstance(net, PatchedTransformer)
-    assert any(id(weight) in own for weight in shared.parameters())
-    scales = sum(isinstance(part, Attention) for part in net.modules())
-    fresh = {id(t) for t in for_inference(net, torch.float32).buffers()} - {id(t) for t in net.buffers()}
-    assert len(fresh) == scales
+    assert id(net.transformer.condition_kind) in own & {id(weight) for weight in copied.parameters()}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("there", [True, False])  # whether this build packs
+@torch.inference_mode()
+def test_packed_products_are_the_layer_s(monkeypatch, dtype, there):
+    if not there:
+        monkeypatch.setattr(packed, "packs", lambda dtype: False)
+    layer = nn.Linear(48, 96)
+    made = PackedLinear(layer.weight, layer.bias, dtype)
+    assert made.packed == there
+    x, other = normal(3, 7, 48).float(), normal(3, 7, 96, seed=1).to(dtype)
+    exact = layer(x)
+    close = CLOSE if dtype == torch.float32 else {"rtol": 1e-2, "atol": 3e-2}
+    for found, wanted in (
+        (made(x), exact),
+        (made(x.transpose(0, 1)), exact.transpose(0, 1)),  # however it lies in memory
+        (made.silu(x), F.silu(exact)),
+        (made.times(x, other), exact * other),
+    ):
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.float(), wanted.float(), **close)
+
+
+@torch.inference_mode()
+def test_packed_products_are_counted():
+    made = PackedLinear(torch.ones(96, 48), None, torch.float32)
+    with FlopCounterMode(display=False) as counter:
+        made.times(torch.ones(5, 48), made(torch.ones(5, 48)))
+    assert counter.get_total_flops() == 2 * 2 * 5 * 48 * 96

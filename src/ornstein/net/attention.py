@@ -38,8 +38,8 @@ def rotary_angles(
 
 def rotate(
     x: Float[Tensor, "rows heads tokens width"],
-    cosine: Float[Tensor, "rows 1 tokens width//2"],
-    sine: Float[Tensor, "rows 1 tokens width//2"],
+    cosine: Float[Tensor, "#rows 1 tokens width//2"],
+    sine: Float[Tensor, "#rows 1 tokens width//2"],
 ) -> Float[Tensor, "rows heads tokens width"]:
     """Rotate the pairs (i, i + half) of the last axis of (B, heads, L, width) by (B, 1, L, width / 2) angles."""
     first, second = x.chunk(2, dim=-1)
@@ -67,14 +67,14 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "rows tokens width"],
-        rotation: tuple[Float[Tensor, "rows 1 tokens half"], Float[Tensor, "rows 1 tokens half"]],
+        rotation: tuple[Float[Tensor, "#rows 1 tokens half"], Float[Tensor, "#rows 1 tokens half"]],
         mask: Bool[Tensor, "rows 1 1 tokens"] | None,
     ) -> Float[Tensor, "rows tokens width"]:
         """Attend within each row.
 
         Args:
             x: (B, L, width).
-            rotation: cosine and sine, each (B, 1, L, head width / 2).
+            rotation: cosine and sine, each (B, 1, L, head width / 2), or of one row for all.
             mask: (B, 1, 1, L) bool, True where a token may be attended to; None for all.
         """
         batch, length, width = x.shape

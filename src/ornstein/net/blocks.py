@@ -43,13 +43,30 @@ class Block(nn.Module):
         self,
         x: Float[Tensor, "rows tokens width"],
         modulation: Float[Tensor, "rows #tokens 6 width"],
-        rotation: tuple[Float[Tensor, "rows 1 tokens half"], Float[Tensor, "rows 1 tokens half"]],
+        rotation: tuple[Float[Tensor, "#rows 1 tokens half"], Float[Tensor, "#rows 1 tokens half"]],
         mask: Bool[Tensor, "rows 1 1 tokens"] | None,
     ) -> Float[Tensor, "rows tokens width"]:
         """Run both parts; `modulation` is of each row or of each token, the rest as in ``Attention``."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.offsets).unbind(-2)
         x = x + gate_a * self.attention(modulate(x, shift_a, scale_a), rotation, mask)
         return x + gate_f * self.feed_forward(modulate(x, shift_f, scale_f))
+
+
+class Stack(nn.ModuleList):
+    """Blocks one after the other."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "rows tokens width"],
+        modulation: Float[Tensor, "rows #tokens 6 width"],
+        angles: Float[Tensor, "#rows tokens half"],
+        mask: Bool[Tensor, "rows 1 1 tokens"],
+    ) -> Float[Tensor, "rows tokens width"]:
+        """Run them; `angles` of the rotary embedding in radians, the rest as in ``Block``."""
+        rotation = angles[:, None].cos(), angles[:, None].sin()
+        for block in self:
+            x = block(x, modulation, rotation, mask)
+        return x
 
 
 def modulate(

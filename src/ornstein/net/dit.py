@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ornstein.config import Config
 from ornstein.net.attention import rotary_angles
-from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, masked_mean, modulate
+from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, Stack, masked_mean, modulate
 
 
 class TransformerConfig(Config):
@@ -39,14 +39,14 @@ class Transformer(nn.Module):
         self.pooled = nn.Linear(width, width, bias=False)
         self.condition_kind = nn.Parameter(torch.zeros(width))
         self.modulation = nn.Linear(width, 8 * width)
-        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.depth))
+        self.blocks = Stack(Block(width, config.heads) for _ in range(config.depth))
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
     def forward(
         self,
         tokens: Float[Tensor, "rows tokens width"],
-        coordinates: Float[Tensor, "rows tokens axes"],
+        coordinates: Float[Tensor, "#rows tokens axes"],
         logsnr: Float[Tensor, " rows"] | Float[Tensor, "rows tokens"],
         condition: Float[Tensor, "rows states width"],
         condition_mask: Bool[Tensor, "rows states"],
@@ -56,7 +56,7 @@ class Transformer(nn.Module):
 
         Args:
             tokens: (B, L, width) data tokens.
-            coordinates: (B, L, axes), about [-1, 1].
+            coordinates: (B, L, axes), about [-1, 1]; or (1, L, axes) where all rows have the same.
             logsnr: (B,), or (B, L) where tokens stand at different noise levels; finite.
             condition: (B, M, width) condition tokens.
             condition_mask: (B, M) bool, True for real tokens.
@@ -69,12 +69,10 @@ class Transformer(nn.Module):
         steer = self.level(logsnr if logsnr.ndim == 2 else logsnr[:, None])
         steer = steer + self.pooled(masked_mean(condition, condition_mask))[:, None]
         modulation = self._modulation(steer, extra, token_mask)
-        angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, extra, 0))[:, None]
+        angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, extra, 0))
         mask = self._mask(condition_mask, token_mask, length)
         x = torch.cat([condition + self.condition_kind, tokens + self.place(coordinates)], dim=1)
-        rotation = angles.cos(), angles.sin()
-        for block in self.blocks:
-            x = block(x, modulation[..., :6, :], rotation, mask)
+        x = self.blocks(x, modulation[..., :6, :], angles, mask)
         shift, scale = (
             modulation[:, -length:, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
         )

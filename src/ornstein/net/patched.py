@@ -104,7 +104,7 @@ class PatchedTransformer(nn.Module):
         """
         spatial, patch = tuple(z.shape[1:-1]), self.config.patch
         tokens = self.embed(patchify(z, patch))
-        places = grid_coordinates(spatial, patch, z.device).expand(z.shape[0], -1, -1)
+        places = grid_coordinates(spatial, patch, z.device)[None]
         levels = patch_means(logsnr, patch, spatial)
         hidden = self.transformer(tokens, places, levels, condition, condition_mask)
         output = unpatchify(self.head(hidden), patch, spatial)

@@ -11,7 +11,7 @@ import copy
 from itertools import chain
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from ornstein.net.dit import Transformer
@@ -19,7 +19,8 @@ from ornstein.net.dit import Transformer
 TRUST = 0.5
 """Share of the foreseen change that is believed. All of it is better at 50 steps, but runs away at 20 and fewer."""
 
-Rotation = tuple[Float[Tensor, "rows 1 tokens half"], Float[Tensor, "rows 1 tokens half"]]
+Rotation = tuple[Shaped[Tensor, "#rows ..."], ...]
+"""Of each row, or one for all, in whatever form the blocks take it."""
 
 
 def with_deep_blocks(network: nn.Module, every: int) -> tuple[nn.Module, DeepBlocks]:
@@ -35,7 +36,7 @@ def with_deep_blocks(network: nn.Module, every: int) -> tuple[nn.Module, DeepBlo
         raise ValueError("this network has no deep blocks whose work could be reused")
     blocks = list(found[0].blocks)
     deep = DeepBlocks(blocks[1:], every)
-    found[0].blocks = nn.ModuleList([blocks[0], deep])
+    found[0].blocks = type(found[0].blocks)([blocks[0], deep])
     return made, deep
 
 
@@ -71,7 +72,7 @@ class DeepBlocks(nn.Module):
         x: Float[Tensor, "rows tokens width"],
         modulation: Float[Tensor, "rows #tokens 6 width"],
         rotation: Rotation,
-        mask: Bool[Tensor, "rows 1 1 tokens"] | None,
+        mask: Shaped[Tensor, "rows 1 1 tokens"] | None,
     ) -> Float[Tensor, "rows tokens width"]:
         """As ``Block``."""
         if self._effect is None or self._change is None:
@@ -92,7 +93,11 @@ class DeepBlocks(nn.Module):
     ) -> Float[Tensor, "due tokens width"]:
         """What the blocks add to these rows of their input."""
         if len(due) < len(x):
-            x, modulation, rotation = x[due], modulation[due], (rotation[0][due], rotation[1][due])
+            x, modulation, rotation = (
+                x[due],
+                modulation[due],
+                tuple(part if len(part) == 1 else part[due] for part in rotation),
+            )
             mask = mask if mask is None else mask[due]
         y = x
         for block in self.blocks:

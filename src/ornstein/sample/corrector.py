@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ornstein.process.fields import Sample, fieldwise
-from ornstein.sample.history import average, fewer, integrate, mean_moments, past, products, since
+from ornstein.sample.history import Size, average, fewer, integrate, mean_moments, past, products, since
 from ornstein.sample.stepper import Memory
 
 
@@ -44,7 +44,7 @@ def _mend(
 
 
 def correction_to_come(
-    gain: Sample, mean: Sample, held: Sample, size: Sample, flat: Sequence[Sample], rate: float = 1.0
+    gain: Sample, mean: Sample, held: Sample, size: Size, flat: Sequence[Size], rate: float = 1.0
 ) -> dict[str, Sample]:
     """Memory of what ``corrected`` will need after this step.
 
@@ -61,7 +61,10 @@ def correction_to_come(
 
 
 def _weight(
-    gain: Float[Tensor, "*shape"], size: Float[Tensor, "*shape"], rate: float, *flat: Float[Tensor, "*shape"]
+    gain: Float[Tensor, "*shape"],
+    size: Float[Tensor, "*#shape"],
+    rate: float,
+    *flat: Float[Tensor, "*#shape"],
 ) -> Float[Tensor, "*shape"]:
     """By how much the sample moves with the new guess: the new polynomial is 1 there and 0 at every other guess."""
     earlier = past(flat)
@@ -76,9 +79,9 @@ def _shift(
     weight: Float[Tensor, "*shape"],
     mean: Float[Tensor, "*shape"],
     held: Float[Tensor, "*shape"],
-    size: Float[Tensor, "*shape"],
+    size: Float[Tensor, "*#shape"],
     rate: float,
-    *flat: Float[Tensor, "*shape"],
+    *flat: Float[Tensor, "*#shape"],
 ) -> Float[Tensor, "*shape"]:
     """What the guesses known by now contribute: the average of their polynomial, and what it foretold."""
     earlier = past(flat)
@@ -87,6 +90,6 @@ def _shift(
     return gain * (whole - held) - weight * foretold
 
 
-def _powers(size: Float[Tensor, "*shape"], count: int) -> list[Float[Tensor, "*shape"]]:
+def _powers(size: Float[Tensor, "..."], count: int) -> list[Float[Tensor, "..."]]:
     h = torch.where(size.isfinite(), size, 0.0)
     return [h**k for k in range(1, count + 1)]

@@ -10,20 +10,23 @@ adds nothing: rows without a past need no special case, and rows may join or lea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from ornstein.process.fields import Sample, fieldwise, pad
 from ornstein.process.gaussian import Coefficients
 from ornstein.sample.stepper import Memory
 
-Past: TypeAlias = Sequence[tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]]
+Past: TypeAlias = Sequence[tuple[Float[Tensor, "*shape"], Float[Tensor, "*#shape"]]]
 """Earlier guesses, latest first, each with the length of the step that followed it."""
 
+
+Size: TypeAlias = Shaped[Tensor, "rows ..."] | Mapping[str, Shaped[Tensor, "rows ..."]]
+"""Lengths of steps that broadcast against a sample."""
 
 Polynomial: TypeAlias = Sequence[Float[Tensor, "..."]]
 """Coefficients of u, u^2 and so on; there is no constant."""
@@ -40,35 +43,35 @@ def since(depth: int) -> Callable[[Sample], Memory]:
     return fresh
 
 
-def _endless(field: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    return torch.full_like(field, torch.inf)
+def _endless(field: Float[Tensor, "rows *shape"]) -> Float[Tensor, "rows ..."]:
+    return field.new_full((len(field), *(1,) * (field.ndim - 1)), torch.inf)
 
 
-def remember(memory: Memory, guess: Sample, size: Sample, depth: int) -> dict[str, Sample]:
+def remember(memory: Memory, guess: Sample, size: Size, depth: int) -> dict[str, Size]:
     """Memory after a step of length `size` that began with `guess`; the oldest of `depth` guesses is forgotten."""
-    kept: dict[str, Sample] = {"guess 1": guess, "step 1": size}
+    kept: dict[str, Size] = {"guess 1": guess, "step 1": size}
     for k in range(1, depth):
         kept |= {f"guess {k + 1}": memory[f"guess {k}"], f"step {k + 1}": memory[f"step {k}"]}
     return kept
 
 
-def recall(memory: Memory, depth: int) -> list[Sample]:
+def recall(memory: Memory, depth: int) -> list[Size]:
     """Guesses and steps in turn, latest first; ``past`` pairs them again within a field."""
     return [memory[f"{what} {k}"] for k in range(1, depth + 1) for what in ("guess", "step")]
 
 
-def past(flat: Sequence[Float[Tensor, "*shape"]]) -> Past:
+def past(flat: Sequence[Float[Tensor, "*#shape"]]) -> Past:
     """Pairs of guess and step from what ``recall`` gave."""
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 
-def log_step(x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients) -> Float[Tensor, "*shape"]:
+def log_step(x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients) -> Float[Tensor, "*#shape"]:
     r"""The step's length in $\lambda=\log(\alpha/\sigma)$; infinite from pure noise and to clean data.
 
-    In full shape, so that memory has the sample's rows and fields.
+    A number for each row, or for each element where they are at different times, with the axes of the sample.
     """
     size = torch.where(here.logsnr == there.logsnr, 0.0, (there.logsnr - here.logsnr) / 2)
-    return pad(size, x).expand_as(x)
+    return pad(size, x)
 
 
 def differences(guess: Float[Tensor, "*shape"], earlier: Past) -> list[Float[Tensor, "*shape"]]:
@@ -82,7 +85,7 @@ def differences(guess: Float[Tensor, "*shape"], earlier: Past) -> list[Float[Ten
     return found
 
 
-def _by(change: Float[Tensor, "*shape"], span: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def _by(change: Float[Tensor, "*shape"], span: Float[Tensor, "*#shape"]) -> Float[Tensor, "*shape"]:
     """A slope; none over no time (an element at rest) or endless time (no past)."""
     return torch.where(span == 0, 0.0, change / span)
 
@@ -105,7 +108,7 @@ def products(earlier: Past) -> list[Polynomial]:
     return found
 
 
-def integrate(polynomial: Polynomial, moments: Sequence[Float[Tensor, "*shape"]]) -> Float[Tensor, "*shape"]:
+def integrate(polynomial: Polynomial, moments: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "..."]:
     r"""Average of $u\,(c_0+c_1u+\dots)$ from the averages of $u, u^2,\dots$"""
     whole = polynomial[0] * moments[0]
     for factor, moment in zip(polynomial[1:], moments[1:], strict=False):
@@ -114,7 +117,7 @@ def integrate(polynomial: Polynomial, moments: Sequence[Float[Tensor, "*shape"]]
 
 
 def average(
-    guess: Float[Tensor, "*shape"], earlier: Past, moments: Sequence[Float[Tensor, "*shape"]]
+    guess: Float[Tensor, "*shape"], earlier: Past, moments: Sequence[Float[Tensor, "*#shape"]]
 ) -> Float[Tensor, "*shape"]:
     r"""Weighted average of the polynomial through the guesses.
 
@@ -132,22 +135,22 @@ def average(
 
 def held_mean(
     mean: Float[Tensor, "*shape"],
-    size: Float[Tensor, "*shape"],
-    *flat: Float[Tensor, "*shape"],
+    size: Float[Tensor, "*#shape"],
+    *flat: Float[Tensor, "*#shape"],
 ) -> Float[Tensor, "*shape"]:
     """The posterior mean to hold over a step of length `size`, from this one and what ``recall`` gave."""
     earlier = past(flat)
     return average(mean, earlier, mean_moments(size, len(earlier), line=fewer(earlier, 2)))
 
 
-def fewer(earlier: Past, count: int) -> bool | Bool[Tensor, "*shape"]:
+def fewer(earlier: Past, count: int) -> bool | Bool[Tensor, "..."]:
     """Where fewer than `count` earlier guesses are there."""
     return True if len(earlier) < count else earlier[count - 1][1].isinf()
 
 
 def mean_moments(
-    size: Float[Tensor, "*shape"], count: int, line: bool | Tensor = False, rate: float = 1.0
-) -> list[Float[Tensor, "*shape"]]:
+    size: Float[Tensor, "..."], count: int, line: bool | Tensor = False, rate: float = 1.0
+) -> list[Float[Tensor, "..."]]:
     r"""Averages of $u,u^2,\dots$ under the weight of the posterior mean, $e^{-k(h-u)}$; 0 where $h$ is infinite.
 
     Args:

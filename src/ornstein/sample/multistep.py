@@ -117,13 +117,15 @@ def _noise(
 
 
 def _change_of_noise(
-    eps: Float[Tensor, "*shape"], size: Float[Tensor, "*shape"], *flat: Float[Tensor, "*shape"]
+    eps: Float[Tensor, "*shape"], size: Float[Tensor, "*#shape"], *flat: Float[Tensor, "*#shape"]
 ) -> Float[Tensor, "*shape"]:
     earlier = past(flat)
     return average(eps, earlier, noise_moments(size, len(earlier))) - eps
 
 
-def _change_by_count(eps: Float[Tensor, "*shape"], *flat: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def _change_by_count(
+    eps: Float[Tensor, "*shape"], *flat: Float[Tensor, "*#shape"]
+) -> Float[Tensor, "*shape"]:
     earlier = past(flat)
     return average(eps, earlier, [torch.full_like(eps, 1 / (k + 2)) for k in range(len(earlier))]) - eps
 

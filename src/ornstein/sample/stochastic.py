@@ -135,7 +135,7 @@ def _extended(
 
 
 def _held_in_ratio(
-    mean: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients, *flat: Float[Tensor, "*shape"]
+    mean: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients, *flat: Float[Tensor, "*#shape"]
 ) -> Float[Tensor, "*shape"]:
     earlier, high, low = past(flat), _ratio(here), _ratio(there)
     whole = (high > low) & high.isfinite() & (low > 0)
