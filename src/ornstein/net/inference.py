@@ -102,7 +102,8 @@ class InferenceBlock(nn.Module):
         self.qkv = PackedLinear(rows.flatten(0, 1), None, dtype)
         share = (width // self.heads) ** -0.5  # of the scores, here in the queries already
         scales = torch.stack([attention.query_scale * share, attention.key_scale]).detach()
-        self.register_buffer("scales", _in_pairs(scales, 1)[:, None])
+        scales = _in_pairs(scales, 1)[:, None].expand(-1, self.heads, -1)
+        self.register_buffer("scales", scales.contiguous())  # of each head, since longer passes are faster
         self.scales: Tensor
         ones = torch.tensor([0, 1, 0, 0, 1, 0], device=block.offsets.device)[
             :, None
@@ -146,10 +147,10 @@ class InferenceBlock(nn.Module):
         """Queries and keys, normalised, scaled and rotated, in the order and the dtype of the products."""
         rows, tokens, two, heads, channels = both.shape
         wide = both.float()  # a copy, or a part of the product that nothing else needs
-        turn = turn[:, :, None, None] * _inverse_rms(wide)
-        pairs = torch.view_as_complex(wide.mul_(self.scales).unflatten(-1, (-1, 2)))
+        inverse = _inverse_rms(wide)
+        pairs = torch.view_as_complex(wide.mul_(self.scales).mul_(inverse).unflatten(-1, (-1, 2)))
         made = both.new_empty(two, rows, heads, tokens, channels)
-        made.permute(1, 3, 0, 2, 4).copy_(torch.view_as_real(pairs.mul_(turn)).flatten(-2))
+        made.permute(1, 3, 0, 2, 4).copy_(torch.view_as_real(pairs.mul_(turn[:, :, None, None])).flatten(-2))
         return made
 
 
