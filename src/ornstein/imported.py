@@ -142,10 +142,14 @@ class ImportedModel(Model):
         self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None
     ) -> NetworkDenoiser:
         """The denoiser of this model; `network` stands in for its own (compiled), in the dtype it is in."""
-        call = network or self.network.in_dtype(dtype or self.dtype)
+        call = network or self.inference(dtype)
         process = self.recipe.process
         return NetworkDenoiser(lambda z, logsnr, condition: call(z, logsnr, *condition.tensors), process.path,
                                process.target)  # fmt: skip
+
+    def inference(self, dtype: torch.dtype | None = None) -> NetworkAdapter:
+        """The network as pictures are made with it: there is only the one."""
+        return self.network.in_dtype(dtype or self.dtype)
 
     def plan(
         self, sampler: str, steps: Sequence[int], size: int | None = None
