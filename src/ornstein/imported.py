@@ -27,11 +27,11 @@ from ornstein.interop.load import require_extra
 from ornstein.interop.network import NetworkAdapter
 from ornstein.interop.text import Encoder, encoder_of
 from ornstein.model import Model
+from ornstein.process.times import TimeGrid
 from ornstein.process.timesteps import FlowTimestepGrid
 from ornstein.prompts import Prompt, parts_of, said
 from ornstein.recipes.imported import ImportedCodec, ImportedRecipe
 from ornstein.request import BATCHES, Request
-from ornstein.sample.stepper import Method
 
 PIXELS_AT_ONCE = 4 * 512**2
 """Of a batch. A size of picture alone decides how many rows a batch may have, never how much memory is free."""
@@ -151,16 +151,10 @@ class ImportedModel(Model):
         """The network as pictures are made with it: there is only the one."""
         return self.network.in_dtype(dtype or self.dtype)
 
-    def plan(
-        self, sampler: str, steps: Sequence[int], size: int | None = None
-    ) -> tuple[Method, list[Tensor]]:
-        """As of any model; a grid that depends on the size of the picture is that of `size`."""
+    def grid(self, size: int | None = None) -> TimeGrid:
+        """As of any model; some published grids depend on the size of the picture."""
         grid = self.recipe.sampling.grid
-        if not isinstance(grid, FlowTimestepGrid):
-            return super().plan(sampler, steps, size)
-        method, _ = super().plan(sampler, [])
-        grid = grid.at(size or self.recipe.sampling.size)
-        return method, [grid.times(count, self.recipe.process.path) for count in steps]
+        return grid.at(size or self.recipe.sampling.size) if isinstance(grid, FlowTimestepGrid) else grid
 
     def condition(
         self,

@@ -158,7 +158,7 @@ def test_sizes_and_negative_prompts_that_a_model_cannot_have(both: Callable[...,
         both("flux").model.generate("cat", negative="dog", size=32)
 
 
-@pytest.mark.parametrize("command", ["fit", "explain", "invert", "likelihood"])
+@pytest.mark.parametrize("command", ["explain", "invert", "likelihood"])
 def test_work_that_needs_what_a_checkpoint_does_not_tell_says_so(both, ornstein, tmp_path, command) -> None:
     folder, picture = both("stable_diffusion").model.bundle.folder, tmp_path / "grey.png"
     Image.new("RGB", (32, 32), "grey").save(picture)
