@@ -291,6 +291,10 @@ class Model:
         assert isinstance(x, Tensor)
         return self.decode(x, dtype)
 
+    def encode(self, pictures: np.ndarray) -> Tensor:
+        """Uint8 pictures (rows, H, W, C), premultiplied, to samples, float32 on the model's device."""
+        return self.recipe.codec.encode(pictures).to(self.device)
+
     def decode(self, x: Tensor, dtype: torch.dtype) -> np.ndarray:
         """Samples to uint8 pictures (rows, H, W, C); a codec with a network of its own computes in `dtype`."""
         return self.recipe.codec.decode(x)

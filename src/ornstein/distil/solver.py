@@ -26,6 +26,7 @@ from ornstein.denoise.precondition import LOGSNR_LIMIT, Network
 from ornstein.distil.prompts import prompts_of
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import Guided
+from ornstein.imported import with_gradients
 from ornstein.model import Model
 from ornstein.process.gaussian import Path
 from ornstein.process.times import TimeGrid
@@ -144,7 +145,10 @@ def fit(
     Raises:
         OrnsteinError: the numbers do not stay finite.
     """
-    solver, most = Solver(model.grid(), evaluations, model.recipe.process.path), _at_once(model, plan)
+    solver, most = (
+        Solver(model.grid(), evaluations, model.recipe.process.path),
+        min(plan.batch, with_gradients(model, model.recipe.sampling.size)),
+    )
     order, learned = stream("fit order", plan.seed, evaluations), len(examples.noise) * 3 // 4
     measured = examples.some(torch.arange(learned, len(examples.noise)))
     optimiser = torch.optim.Adam(solver.parameters(), lr=RATE, betas=(0.9, 0.95))
@@ -204,12 +208,6 @@ def _fine(model: Model, noise: Tensor, condition: Guided, plan: Plan, tell: Tell
             made.append(done)
             tell("fine sampler", int(rows[-1]) + 1, len(noise))
     return torch.cat(made).clone()
-
-
-def _at_once(model: Model, plan: Plan) -> int:
-    """Trajectories that are differentiated at once; what a published network keeps for that is several pictures'."""
-    most = min(plan.batch, model.rows(model.recipe.sampling.size)[0])
-    return max(1, most // 4) if isinstance(model.recipe, ImportedRecipe) else most
 
 
 def _differentiable(model: Model) -> Denoiser:
