@@ -27,14 +27,15 @@ from ornstein.interop.load import require_extra
 from ornstein.interop.network import NetworkAdapter
 from ornstein.interop.text import Encoder, encoder_of
 from ornstein.model import Model
+from ornstein.process.times import TimeGrid
 from ornstein.process.timesteps import FlowTimestepGrid
 from ornstein.prompts import Prompt, parts_of, said
 from ornstein.recipes.imported import ImportedCodec, ImportedRecipe
 from ornstein.request import BATCHES, Request
-from ornstein.sample.stepper import Method
 
 PIXELS_AT_ONCE = 4 * 512**2
 """Of a batch. A size of picture alone decides how many rows a batch may have, never how much memory is free."""
+NO_NEGATIVE = "this model is told its guidance and knows no negative prompts: leave them out"
 
 
 class ImportedModel(Model):
@@ -125,7 +126,7 @@ class ImportedModel(Model):
     def _refuse(self, asked: Iterable[Request]) -> None:
         asked = list(asked)
         if self.recipe.network.guided and any(request.negative for request in asked):
-            raise UsageError("this model is told its guidance and knows no negative prompts: leave them out")
+            raise UsageError(NO_NEGATIVE)
         if self.recipe.network.guided and any(request.compose for request in asked):
             raise UsageError(
                 "this model is told its guidance and cannot compose prompts: leave --compose out"
@@ -142,21 +143,19 @@ class ImportedModel(Model):
         self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None
     ) -> NetworkDenoiser:
         """The denoiser of this model; `network` stands in for its own (compiled), in the dtype it is in."""
-        call = network or self.network.in_dtype(dtype or self.dtype)
+        call = network or self.inference(dtype)
         process = self.recipe.process
         return NetworkDenoiser(lambda z, logsnr, condition: call(z, logsnr, *condition.tensors), process.path,
                                process.target)  # fmt: skip
 
-    def plan(
-        self, sampler: str, steps: Sequence[int], size: int | None = None
-    ) -> tuple[Method, list[Tensor]]:
-        """As of any model; a grid that depends on the size of the picture is that of `size`."""
+    def inference(self, dtype: torch.dtype | None = None) -> NetworkAdapter:
+        """The network as pictures are made with it: there is only the one."""
+        return self.network.in_dtype(dtype or self.dtype)
+
+    def grid(self, size: int | None = None) -> TimeGrid:
+        """As of any model; some published grids depend on the size of the picture."""
         grid = self.recipe.sampling.grid
-        if not isinstance(grid, FlowTimestepGrid):
-            return super().plan(sampler, steps, size)
-        method, _ = super().plan(sampler, [])
-        grid = grid.at(size or self.recipe.sampling.size)
-        return method, [grid.times(count, self.recipe.process.path) for count in steps]
+        return grid.at(size or self.recipe.sampling.size) if isinstance(grid, FlowTimestepGrid) else grid
 
     def condition(
         self,
@@ -168,6 +167,8 @@ class ImportedModel(Model):
         """What ``guided`` denoisers are told of each row; a network that is told its guidance is asked once."""
         if not self.recipe.network.guided:
             return super().condition(prompts, negatives, guidance, grids)
+        if any(negatives):
+            raise UsageError(NO_NEGATIVE)
         scale = torch.tensor(guidance, device=self.device)
         plain = [prompt for prompt in prompts if isinstance(prompt, str)]  # composed ones were refused
         told = self.encoder.encode(plain).to(self.device).told(scale)
@@ -180,9 +181,19 @@ class ImportedModel(Model):
         guided, clip = super().guided(denoiser, rule, schedule), self.recipe.process.clip
         return guided if clip is None else Clipped(guided, clip)
 
+    def encode(self, pictures: np.ndarray) -> Tensor:
+        """As of any model; an autoencoder computes in float32."""
+        return self.codec.encode(pictures).to(self.device)
+
     def decode(self, x: Tensor, dtype: torch.dtype) -> np.ndarray:
         """Samples to uint8 pictures (rows, H, W, C); an autoencoder computes in `dtype`."""
         return self.codec.decode(x) if isinstance(self.codec, PixelCodec) else self.codec.decode(x, dtype)
+
+
+def with_gradients(model: Model, size: int) -> int:
+    """How many pictures of `size` are differentiated at once; what a published network keeps for that is several's."""
+    most = model.rows(size)[0]
+    return max(1, most // 4) if isinstance(model, ImportedModel) else most
 
 
 def _weighed(request: Request) -> bool:

@@ -15,15 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ornstein.codec.pixels import PixelCodec
 from ornstein.denoise.posterior import Denoiser
 from ornstein.errors import UsageError
 from ornstein.guide.classifier_free import Guided
+from ornstein.imported import with_gradients
 from ornstein.model import Model
-from ornstein.process.gaussian import Coefficients, Path
+from ornstein.process.gaussian import Coefficients, DiscreteBeta, Path
 from ornstein.process.times import LogsnrGrid
-from ornstein.recipes.imported import refuse_imported
+from ornstein.recipes.imported import ImportedCodec, ImportedRecipe
 from ornstein.recipes.recipe import Recipe, SamplingSection
-from ornstein.request import BATCHES, Progress, clean, requests
+from ornstein.request import Progress, clean, requests
 from ornstein.rng import stream
 from ornstein.sample.likelihood import BYTE, bits_per_dimension, log_likelihood
 from ornstein.sample.loop import sample
@@ -39,6 +41,7 @@ BOTH_WAYS = ("heun", "dpmpp-2s", "ddim")
 """Methods whose order holds toward noise, too; the other deterministic ones are there no better than ddim."""
 TRIED, PILOTS = 5, 8  # first levels that are tried for the likelihood, and on how many pictures
 MAX_DRAWS = 1000
+TIMESTEPS = 1000  # of published flow networks; those of other paths stand in their recipes
 
 
 def trained_levels(recipe: Recipe, count: int = 20_000) -> Tensor:
@@ -52,18 +55,28 @@ def trained_levels(recipe: Recipe, count: int = 20_000) -> Tensor:
     return path(torch.cat(times).double()).logsnr
 
 
-def inversion_level(recipe: Recipe) -> float:
+def inversion_level(recipe: Recipe | ImportedRecipe) -> float:
     """The logsnr at which inversion starts: nearer to data the network has hardly been asked anything.
 
-    There its guesses are wrong by more than what noise is left, and the flow enlarges that without end.
+    There its guesses are wrong by more than what noise is left, and the flow enlarges that without end. Of an imported
+    model only the cleanest timestep it knows can be told, not how often training went there.
     """
-    refuse_imported(recipe, "inversion")
-    return min(float(trained_levels(recipe).quantile(1 - BARELY_TRAINED)), rounding_level(recipe))
+    if isinstance(recipe, ImportedRecipe):
+        path = recipe.process.path
+        count = path.steps if isinstance(path, DiscreteBeta) else TIMESTEPS
+        cleanest = float(path(torch.tensor(1 / count, dtype=torch.float64)).logsnr)
+    else:
+        cleanest = float(trained_levels(recipe).quantile(1 - BARELY_TRAINED))
+    return min(cleanest, rounding_level(recipe))
 
 
-def rounding_level(recipe: Recipe) -> float:
-    """The logsnr at which the noise of a picture deviates by half a byte: nearer to data there is nothing to see."""
-    return 2 * math.log(BYTE * recipe.codec.deviation / ROUNDING)
+def rounding_level(recipe: Recipe | ImportedRecipe) -> float:
+    """The logsnr at which the noise of a picture deviates by half a byte: nearer to data there is nothing to see.
+
+    Infinite for latents, of which nobody can say it.
+    """
+    codec = recipe.codec
+    return 2 * math.log(BYTE * codec.deviation / ROUNDING) if isinstance(codec, PixelCodec) else math.inf
 
 
 def rising(path: Path, steps: int, level: float) -> Tensor:
@@ -73,7 +86,7 @@ def rising(path: Path, steps: int, level: float) -> Tensor:
 
 def invert(
     model: Model,
-    pictures: np.ndarray,
+    pictures: np.ndarray | Tensor,
     prompts: str | Sequence[str] = "",
     *,
     steps: int = 50,
@@ -88,7 +101,7 @@ def invert(
 
     Args:
         model: any, its guidance interval included.
-        pictures: uint8 (B, H, W, C), premultiplied; sides as the model makes them.
+        pictures: uint8 (B, H, W, C), premultiplied; sides as the model makes them. Or what ``encoded`` made of them.
         prompts: one for all or one for each; empty for none.
         steps: of the sampler.
         sampler: heun, dpmpp-2s or ddim.
@@ -103,9 +116,10 @@ def invert(
     """
     texts, method = _asked(prompts, len(pictures), steps, sampler, guidance)
     grid = rising(model.recipe.process.path, steps, inversion_level(model.recipe))
-    x = encoded(model, pictures) * _number(model, grid[0]).alpha
+    x = pictures if isinstance(pictures, Tensor) else encoded(model, pictures)
+    x = x.to(model.device) * _number(model, grid[0]).alpha
     moved = _follow(model, method, x, grid, texts, guidance, progress)
-    return moved / _number(model, grid[-1]).scale
+    return moved / _number(model, grid[-1]).scale.cpu()
 
 
 def from_noise(
@@ -135,15 +149,38 @@ def from_noise(
     Raises:
         UsageError: as ``invert``; or noise of another shape, or not finite.
     """
+    way = {"steps": steps, "sampler": sampler, "guidance": guidance, "progress": progress}
+    x = samples_from_noise(model, noise, prompts, **way)
+    return model.decode(x.to(model.device), torch.float32)
+
+
+def samples_from_noise(
+    model: Model,
+    noise: Tensor,
+    prompts: str | Sequence[str] = "",
+    *,
+    steps: int = 50,
+    sampler: str = "heun",
+    guidance: float = 1.0,
+    progress: Progress = lambda done, of: None,
+) -> Tensor:
+    """As ``from_noise``, but what ``encoded`` makes of pictures: float32 (B, *shape of a sample)."""
     texts, method = _asked(prompts, len(noise), steps, sampler, guidance)
-    if noise.ndim != 4 or noise.shape[1:] != model.recipe.codec.shape(noise.shape[1]):
+    size = noise.shape[1] * factor_of(model) if noise.ndim == 4 else 0
+    if not size or size % model.recipe.network.multiple or noise.shape[1:] != model.recipe.codec.shape(size):
         raise UsageError(f"noise of shape {tuple(noise.shape)} is not what this model's pictures are made of")
     if not noise.isfinite().all():
         raise UsageError("the noise is not finite")
     grid = rising(model.recipe.process.path, steps, inversion_level(model.recipe)).flip(0)
-    x = noise.float() * _number(model, grid[0]).scale
+    x = noise.float().to(model.device) * _number(model, grid[0]).scale
     moved = _follow(model, method, x, grid, texts, guidance, progress)
-    return model.recipe.codec.decode(moved / _number(model, grid[-1]).alpha)
+    return moved / _number(model, grid[-1]).alpha.cpu()
+
+
+def factor_of(model: Model) -> int:
+    """Pixels a side that one element of a sample stands for."""
+    codec = model.recipe.codec
+    return codec.factor if isinstance(codec, ImportedCodec) else 1
 
 
 @dataclass(frozen=True)
@@ -209,14 +246,17 @@ def bits_of(
     texts, _ = _asked(prompts, len(pictures), steps, "heun", 1.0)
     if not 1 <= draws <= MAX_DRAWS:
         raise UsageError(f"draws must be 1 to {MAX_DRAWS}, not {draws}")
-    x, codec, path = encoded(model, pictures), model.recipe.codec, model.recipe.process.path
+    codec, path = model.recipe.codec, model.recipe.process.path
+    refuse_latents(model)
+    assert isinstance(codec, PixelCodec)
+    x = encoded(model, pictures)
     if level is None:
         level = tightest_level(model, pictures, texts, steps=steps, seed=seed)
     grid, denoiser = rising(path, steps, level), _denoiser(model)
     alpha, dimensions = _number(model, grid[0]).alpha, x[0].numel()
     rows = [(row, (seed + row) * draws + draw) for row in range(len(x)) for draw in range(draws)]
     found: list[Tensor] = []
-    for part in _portions(model, rows, progress):
+    for part in _portions(rows, with_gradients(model, pictures.shape[1]), progress):
         seeds = [own for _, own in part]
         noisy = torch.stack(
             [x[row] + _byte_noise(own, x[row]) / (BYTE * codec.deviation) for row, own in part]
@@ -226,6 +266,15 @@ def bits_of(
         nats = nats + dimensions * alpha.log()  # a density of x, not of alpha x
         found.append(bits_per_dimension(nats, dimensions, codec.deviation).double().cpu())
     return Bits(torch.cat(found).reshape(len(x), draws), level)
+
+
+def refuse_latents(model: Model) -> None:
+    """Raise UsageError for a model whose likelihood says nothing of pictures."""
+    if not isinstance(model.recipe.codec, PixelCodec):
+        raise UsageError(
+            f"{model.recipe.name} models latents, and bits of latents are no bits of pictures: likelihood is for "
+            "models of pixels"
+        )
 
 
 def tightest_level(
@@ -249,7 +298,6 @@ def encoded(model: Model, pictures: np.ndarray) -> Tensor:
         UsageError: not uint8 (B, H, W, C) of a size and of channels that the model has.
     """
     recipe = model.recipe
-    refuse_imported(recipe, "inversion")
     multiple, channels = recipe.network.multiple, recipe.codec.channels
     if pictures.dtype != np.uint8 or pictures.ndim != 4 or not len(pictures):
         raise UsageError(f"pictures are uint8 (B, H, W, C), not {pictures.dtype} of shape {pictures.shape}")
@@ -259,7 +307,10 @@ def encoded(model: Model, pictures: np.ndarray) -> Tensor:
         raise UsageError(
             f"this model's pictures are squares of {channels} channels, in multiples of {multiple}, not {found}"
         )
-    return recipe.codec.encode(pictures).to(model.device)
+    low, high = model.limits
+    if isinstance(recipe, ImportedRecipe) and not low <= height <= high:
+        raise UsageError(f"this model's pictures have sides of {low} to {high} pixels, not {height}")
+    return model.encode(pictures)
 
 
 def _asked(
@@ -293,7 +344,7 @@ def _follow(
     """Samples at the last of the grid's times, those at its first given."""
     path, denoiser = model.recipe.process.path, _denoiser(model)
     found: list[Tensor] = []
-    for rows in _portions(model, range(len(x)), progress):
+    for rows in _portions(range(len(x)), model.rows(x.shape[1] * factor_of(model))[0], progress):
         told = _condition(model, [prompts[row] for row in rows], guidance)
         moved = sample(method, denoiser, path, x[list(rows)].to(model.device), grid, told, [0] * len(rows))
         assert isinstance(moved, Tensor)
@@ -322,9 +373,8 @@ def _byte_noise(seed: int, like: Tensor) -> Tensor:
     return torch.from_numpy(noise).to(like.device)
 
 
-def _portions(model: Model, rows: Sequence[T], progress: Progress) -> Iterator[Sequence[T]]:
-    """Rows in batches of the size that suits the machine; told of when done."""
-    most = BATCHES[model.device.type][0]
+def _portions(rows: Sequence[T], most: int, progress: Progress) -> Iterator[Sequence[T]]:
+    """Rows in batches; told of when done."""
     for start in range(0, len(rows), most):
         yield rows[start : start + most]
         progress(min(start + most, len(rows)), len(rows))

@@ -35,6 +35,7 @@ from ornstein.guide.schedules import ScheduleSetting
 from ornstein.output import Output
 from ornstein.process.fields import pad
 from ornstein.process.noise import row_noise
+from ornstein.process.times import TimeGrid
 from ornstein.prompts import Prompt, parts_of, said, several
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import Computation, ModelName, Platform, Record, sharing
@@ -290,6 +291,10 @@ class Model:
         assert isinstance(x, Tensor)
         return self.decode(x, dtype)
 
+    def encode(self, pictures: np.ndarray) -> Tensor:
+        """Uint8 pictures (rows, H, W, C), premultiplied, to samples, float32 on the model's device."""
+        return self.recipe.codec.encode(pictures).to(self.device)
+
     def decode(self, x: Tensor, dtype: torch.dtype) -> np.ndarray:
         """Samples to uint8 pictures (rows, H, W, C); a codec with a network of its own computes in `dtype`."""
         return self.recipe.codec.decode(x)
@@ -356,16 +361,17 @@ class Model:
     def plan(
         self, sampler: str, steps: Sequence[int], size: int | None = None
     ) -> tuple[Method, list[Tensor]]:
-        """The method of a name, and for each row the grid of times that so many steps visit.
-
-        Grids of some imported models depend on the `size` of the picture; theirs own where None.
-        """
-        section, path = self.recipe.sampling, self.recipe.process.path
-        for fit in section.fits:
+        """The method of a name, and for each row the times that so many steps visit, on the ``grid`` of `size`."""
+        path, grid = self.recipe.process.path, self.grid(size)
+        for fit in self.recipe.sampling.fits:
             if fit.name == sampler:
                 return fit.method(), [fit.times(path)] * len(steps)
         method = find_method(sampler)
-        return method, [method.times(section.grid, count, path) for count in steps]
+        return method, [method.times(grid, count, path) for count in steps]
+
+    def grid(self, size: int | None = None) -> TimeGrid:
+        """Which times pictures of `size` visit; of the model's own size where None."""
+        return self.recipe.sampling.grid
 
     def start(self, seeds: Sequence[int], size: int, times: Sequence[Tensor]) -> Tensor:
         """Noise as it is at each row's first time: (rows, *shape of a sample), float32.

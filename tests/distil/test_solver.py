@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from ornstein.bundle import Bundle
+from ornstein.distil.prompts import prompts_of
 from ornstein.distil.solver import Plan, Solver, examples, fit, with_fits
-from ornstein.errors import OrnsteinError
+from ornstein.errors import OrnsteinError, UsageError
 from ornstein.model import Model
 from ornstein.sample.fitted import Fit
-from tests.small import Command, class_recipe, random_model
+from tests.small import Command, class_recipe, random_model, text_recipe
 
 PLAN = Plan(trajectories=32, iterations=40, fine=30)
 SCALE = 1.5
@@ -124,6 +125,24 @@ def test_the_command_writes_numbers_a_person_can_read(
     assert said.code == 0
 
 
+def test_prompts_of_a_file_take_the_place_of_the_models_own(folder: Path) -> None:
+    model = Model.load(folder)
+    assert list(prompts_of(model)) == ["coat", "bag"]
+    assert prompts_of(model, ["ankle boot"]) == ["ankle boot"]
+    with pytest.raises(UsageError, match="did you mean 'coat'"):
+        prompts_of(model, ["coats"])
+    plan = Plan(trajectories=2, batch=2, fine=2)
+    boots, own = (examples(model, SCALE, plan, prompts=given) for given in (["ankle boot"], None))
+    torch.testing.assert_close(boots.noise, own.noise)
+    assert not torch.equal(boots.samples, own.samples)
+
+
+def test_a_model_that_tells_no_prompts_says_how_to_name_them(grey: Path) -> None:
+    assert list(prompts_of(Model.load(grey))) == ["coat", "bag", "ankle boot"]  # classes are prompts
+    with pytest.raises(OrnsteinError, match="neither manifest nor sample prompts.*with --prompts"):
+        prompts_of(random_model(text_recipe()))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -133,7 +152,7 @@ def test_the_command_writes_numbers_a_person_can_read(
         (["--trajectories", 3], 2, "at least 16 trajectories"),
         (["--iterations", 0], 2, "one iteration"),
         (["--out", "."], 2, "exists already"),
-        ([], 1, "tells no prompts"),
+        (["--prompts", "nowhere"], 1, "cannot read nowhere: no such file"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_before_anything_runs(

@@ -74,7 +74,7 @@ def test_errors_are_those_of_the_denoiser(grey: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(measure, "_held_out", lambda model, seed: (shown, ["coat"] * 12, "noise"))
     denoiser = GaussianDenoiser(path, torch.tensor(mean), torch.tensor(deviation))
     monkeypatch.setattr(model, "denoiser", lambda: denoiser)
-    found = measure.errors(model, "coat", 0)
+    found = measure.errors(model, asked("coat", size=28))
     x = codec.encode(shown).double()
     for level, error in zip(found.levels, found.errors, strict=True):
         c = path(path.time(real(level)))
@@ -88,7 +88,7 @@ def test_without_data_the_models_own_pictures_are_measured_and_said_to_be(
     grey: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "PICTURES", 2)
-    found = measure.errors(Model.load(grey), "coat", 0)
+    found = measure.errors(Model.load(grey), asked("coat", size=28))
     assert not found.held_out
     assert found.source.startswith("pictures the model made itself")
     assert "does not tell what it learned from" in found.source

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from ornstein.bundle import Bundle
@@ -156,19 +155,3 @@ def test_sizes_and_negative_prompts_that_a_model_cannot_have(both: Callable[...,
         both("dit").model.generate("goldfisch")
     with pytest.raises(UsageError, match="knows no negative prompts"):
         both("flux").model.generate("cat", negative="dog", size=32)
-
-
-@pytest.mark.parametrize("command", ["fit", "explain", "invert", "likelihood", "evaluate"])
-def test_work_that_needs_what_a_checkpoint_does_not_tell_says_so(both, ornstein, tmp_path, command) -> None:
-    folder, picture = both("stable_diffusion").model.bundle.folder, tmp_path / "grey.png"
-    Image.new("RGB", (32, 32), "grey").save(picture)
-    arguments = {
-        "explain": [folder, "cat", "--out", tmp_path / "page"],
-        "invert": [picture, "--model", folder],
-        "likelihood": [folder, picture],
-    }
-    said = ornstein(command, *arguments.get(command, [folder]))
-    assert said.code == 1
-    assert "was imported" in said.err or "does not tell what it learned from" in said.err
-    assert len(said.err.strip().splitlines()) == 1
-    assert sorted(tmp_path.iterdir()) == [picture]

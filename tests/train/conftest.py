@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +30,29 @@ from ornstein.train.loop import Trainer, resolve
 NAMES = ("red", "green", "blue")
 
 
-def make_pack(folder: Path, count: int = 48, licence: str = "CC0-1.0", seed: int = 0, held: int = 0) -> Path:
-    """Discs in three colours on a transparent ground, captioned with the colour; the last `held` are held out."""
+def make_pack(
+    folder: Path,
+    count: int = 48,
+    licence: str = "CC0-1.0",
+    seed: int = 0,
+    held: int = 0,
+    names: Sequence[str] = NAMES,
+    opaque: bool = False,
+) -> Path:
+    """Discs in up to three colours on a transparent ground, or on black, captioned with their names; the last `held`
+    are held out.
+    """
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:16, :16]
     items: list[tuple[Row, bytes]] = []
     for k in range(count):
         picture = np.zeros((16, 16, 4), np.uint8)
         cx, cy, radius = random.uniform(5, 11), random.uniform(5, 11), random.uniform(3, 5)
-        inside = (x - cx) ** 2 + (y - cy) ** 2 < radius**2
-        picture[inside, k % 3], picture[inside, 3] = 255, 255
+        inside, colour = (x - cx) ** 2 + (y - cy) ** 2 < radius**2, k % len(names)
+        picture[inside, colour], picture[inside | opaque, 3] = 255, 255
         buffer = io.BytesIO()
         Image.fromarray(picture, "RGBA").save(buffer, "PNG")
-        name = NAMES[k % 3]
+        name = names[colour]
         row = Row(
             id=f"{k:03d}", sha256=hashlib.sha256(buffer.getvalue()).hexdigest(), licence=licence, holder="test",
             source="made in the test", split="train" if k < count - held else "held-out",

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 def compare(
     models: Annotated[list[str], typer.Argument(help="Names or folders; the first is compared with.")],
     against: Annotated[
-        Path | None, typer.Option(help="A pack of unseen pictures; else what the training pack holds out.")
+        Path | None,
+        typer.Option(
+            help="A pack of unseen pictures; else what the training pack holds out. Imported models need one."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(help="Pictures of each model, and as many real ones.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
@@ -61,6 +64,8 @@ def compare(
         )
     typer.echo(_as_json(found, rows) if as_json else _table(found, rows))
     if not as_json:
+        for note in (e.words.note for e in found if e.words.note):
+            typer.echo(note)
         typer.echo(f"report: {out / 'compare.html'}")
     gate(found[-1:], fail_if or [])
 

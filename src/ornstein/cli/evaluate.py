@@ -26,7 +26,10 @@ Tell = Callable[[str, int, int], None]
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model's name or its folder.")],
     against: Annotated[
-        Path | None, typer.Option(help="A pack of unseen pictures; else what the training pack holds out.")
+        Path | None,
+        typer.Option(
+            help="A pack of unseen pictures; else what the training pack holds out. An imported model needs one."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(help="Generated pictures, and as many real ones.")] = 2000,
     steps: Annotated[int | None, typer.Option(help="Sampler steps (the model's default).")] = None,
@@ -64,9 +67,8 @@ def evaluate(
         plan = replace(plan, networks=tuple(dict.fromkeys(networks)))
     with progress() as tell:
         evaluator = Evaluator(ready, folder / "cache", against, tell)
-        if evaluator.scorer is None and not evaluator.by_class:
-            pack = evaluator.real.training.folder
-            typer.echo(f"no scorer for this data (ornstein scorer {pack}): going on without", err=True)
+        if evaluator.steered and evaluator.scorer is None and not evaluator.by_class:
+            typer.echo(f"{_unjudged(evaluator)}: going on without", err=True)
         swept = _swept(evaluator, plan) if sweep else None
         if swept is not None:
             plan = replace(plan, settings=swept.recommended)
@@ -80,6 +82,16 @@ def evaluate(
     _record(ready, values, plan if sweep else None)
     typer.echo(metrics if as_json else _summary(found, folder))
     gate([found], fail_if or [])
+
+
+def _unjudged(evaluator: Evaluator) -> str:
+    """Why nothing tells whether pictures show their prompts."""
+    pack = evaluator.real.training
+    if evaluator.real.unaltered:
+        return f"no scorer for this data (ornstein scorer {pack.folder})"
+    return (
+        f"{pack.name} has transparent pictures and the model makes none: what knows those cannot judge these"
+    )
 
 
 def gate(evaluations: list[Evaluation], rules: list[str]) -> None:
@@ -116,7 +128,8 @@ def _summary(found: Evaluation, folder: Path) -> str:
     from ornstein.evaluate.report import headlines
 
     lines = [f"{name:<20} {value:>8}   {note}" for name, value, note in headlines(found)]
-    return "\n".join([*lines, f"report: {folder / 'report.html'}"])
+    notes = [found.words.note] if found.words.note else []
+    return "\n".join([*lines, *notes, f"report: {folder / 'report.html'}"])
 
 
 @contextmanager

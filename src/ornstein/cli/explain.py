@@ -31,20 +31,18 @@ def explain(
     from ornstein.explain import measure, page
     from ornstein.model import Model
     from ornstein.output import refuse_unwritable
-    from ornstein.recipes.imported import refuse_imported
     from ornstein.request import requests
 
     require_extra()
     page.refuse_folder(out, force)
     refuse_unwritable(out.absolute().parent)
     ready = Model.load(model)
-    refuse_imported(ready.recipe, "explaining")
     (request,) = requests(
         prompt, 1, seed, negative, ready.recipe.sampling, steps=steps, guidance=guidance, sampler=sampler
     )
     with progress() as tell:
         way = measure.way(ready, request, lambda *k: tell("drawing", *k))
-        errors = measure.errors(ready, request.prompt, seed, lambda *k: tell("measuring by noise level", *k))
+        errors = measure.errors(ready, request, lambda *k: tell("measuring by noise level", *k))
     page.write(ready, way, errors, out, shlex.join(["ornstein", *sys.argv[1:]]), force=force)
     for name in (page.PAGE, page.ANIMATION, page.NUMBERS):
         typer.echo(str(out / name))

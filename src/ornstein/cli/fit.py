@@ -22,6 +22,12 @@ def fit(
     guidance: Annotated[
         float | None, typer.Option(help="The scale it is made for (the model's default).")
     ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help="A text file of prompts, one a line; else what the model learned from. Imported ones tell none."
+        ),
+    ] = None,
     trajectories: Annotated[int, typer.Option(help="Of the fine sampler; a quarter only measures.")] = 128,
     iterations: Annotated[int, typer.Option(help="Of the optimiser, for each.")] = 160,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
@@ -29,16 +35,19 @@ def fit(
     as_json: Annotated[bool, typer.Option("--json", help="Print the fitted numbers as JSON.")] = False,
 ) -> None:
     """Fit samplers of few evaluations; a picture of as many steps then uses them without being asked."""
+    from ornstein.distil.prompts import prompts_of, read_prompts
     from ornstein.distil.solver import Plan, check, examples, with_fits
     from ornstein.distil.solver import fit as fit_one
     from ornstein.model import Model
 
+    given = read_prompts(prompts) if prompts else ()
     ready, plan = Model.load(model), Plan(trajectories, iterations, seed=seed)
     scale = ready.recipe.sampling.guidance if guidance is None else guidance
     counts = list(dict.fromkeys(evaluations or [4, 6, 8]))
     check(ready, counts, scale, plan, out)
+    asked = prompts_of(ready, given)
     with progress() as tell:
-        known = examples(ready, scale, plan, tell)
+        known = examples(ready, scale, plan, tell, asked)
         found = [fit_one(ready, count, known, scale, plan, tell) for count in counts]
     kept = with_fits(ready, found, out)
     typer.echo(json.dumps([fit.model_dump() for fit in found]) if as_json else _summary(found, kept))

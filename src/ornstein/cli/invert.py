@@ -16,6 +16,7 @@ from ornstein.cli.pictures import read_pictures
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from ornstein.model import Model
 
@@ -27,6 +28,11 @@ Prompt = Annotated[
 MEANS = (
     "rms and largest: difference in bytes of 255 after the way there and back; noise: its deviation, 1 where the model "
     "fits the picture"
+)
+
+MEANS_OF_LATENTS = (
+    "; latents: difference there and back, in their deviations; autoencoder: the rms of encoding and decoding alone, "
+    "without the model"
 )
 
 
@@ -42,12 +48,13 @@ def invert(
     force: Force = False,
 ) -> None:
     """Find the noise that pictures are made of, make them of it again, and say how far they are off."""
+    import torch
+
     from ornstein.errors import UsageError
-    from ornstein.inverse import from_noise
+    from ornstein.inverse import encoded, samples_from_noise
     from ornstein.inverse import invert as to_noise
     from ornstein.model import Model
     from ornstein.output import FileForm, encode, refuse_existing, refuse_unwritable, write
-    from ornstein.recipes.imported import refuse_imported
 
     refuse_unwritable(out)
     names = [file.stem for file in pictures]
@@ -57,14 +64,16 @@ def invert(
     for file in (file for pair in files for file in pair):
         refuse_existing(file, force)
     ready = Model.load(model)
-    refuse_imported(ready.recipe, "inverting")
     recipe = ready.recipe
     shown = read_pictures(pictures, recipe.sampling.size, recipe.codec.channels)
     prompts: str | list[str] = (prompt or [""])[0] if len(prompt or [""]) == 1 else list(prompt or [])
     way: dict[str, Any] = {"steps": steps, "sampler": sampler, "guidance": guidance}
+    x = encoded(ready, shown)
     with progress() as tell:
-        noise = to_noise(ready, shown, prompts, **way, progress=lambda *k: tell("to noise", *k))
-        back = from_noise(ready, noise, prompts, **way, progress=lambda *k: tell("and back", *k))
+        noise = to_noise(ready, x, prompts, **way, progress=lambda *k: tell("to noise", *k))
+        again = samples_from_noise(ready, noise, prompts, **way, progress=lambda *k: tell("and back", *k))
+    back = ready.decode(again.to(ready.device), torch.float32)
+    latents = _of_latents(ready, shown, x, again)
     lines: list[dict[str, Any]] = []
     for k, (file, (noise_file, back_file)) in enumerate(zip(pictures, files, strict=True)):
         said = {"prompt": prompts if isinstance(prompts, str) else prompts[k], **way}
@@ -72,9 +81,25 @@ def invert(
         write(back_file, encode(back[k], FileForm()), force)
         lines.append(
             {"picture": str(file), "noise": str(noise_file), "back": str(back_file), **said}
-            | {"deviation": round(float(noise[k].std()), 4), **apart(shown[k], back[k])}
+            | {"deviation": round(float(noise[k].std()), 4), **apart(shown[k], back[k]), **latents[k]}
         )
     typer.echo(json.dumps({"model": recipe.name, "pictures": lines}) if as_json else _table(lines))
+
+
+def _of_latents(model: Model, shown: np.ndarray, x: Tensor, again: Tensor) -> list[dict[str, Any]]:
+    """Of each picture of a model of latents: how far those are apart, and what the autoencoder alone loses."""
+    import torch
+
+    from ornstein.recipes.imported import ImportedCodec
+
+    if not isinstance(model.recipe.codec, ImportedCodec):
+        return [{} for _ in shown]
+    alone = model.decode(x, torch.float32)
+    off = (again - x.cpu()).square().flatten(1).mean(1).sqrt() / x.cpu().square().mean().sqrt()
+    return [
+        {"latents": round(float(off[k]), 5), "autoencoder": apart(shown[k], alone[k])}
+        for k in range(len(shown))
+    ]
 
 
 def apart(picture: np.ndarray, other: np.ndarray) -> dict[str, float | None]:
@@ -108,4 +133,10 @@ def _table(lines: Sequence[dict[str, Any]]) -> str:
         f"{'equal' if line['psnr'] is None else format(line['psnr'], '.1f'):>8}{line['deviation']:>8.2f}"
         for line in lines
     ]
-    return "\n".join([head, *rows, MEANS])
+    if "latents" not in lines[0]:
+        return "\n".join([head, *rows, MEANS])
+    rows = [
+        f"{row}{line['latents']:>9.4f}{line['autoencoder']['rms']:>13.2f}"
+        for row, line in zip(rows, lines, strict=True)
+    ]
+    return "\n".join([f"{head}{'latents':>9}{'autoencoder':>13}", *rows, MEANS + MEANS_OF_LATENTS])

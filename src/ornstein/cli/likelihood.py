@@ -26,6 +26,11 @@ SIGNAL = (
     "a sign of memorisation"
 )
 
+SIGNAL_OF_REFERENCE = (
+    "held-out minus reference, the pack's training split: above 0, the model may have learned from the one and not the "
+    "other; what it learned from is not known"
+)
+
 
 def likelihood(
     model: Annotated[str, typer.Argument(help="A model's name or its folder.")],
@@ -34,7 +39,10 @@ def likelihood(
     ] = None,
     prompt: Prompt = None,
     against: Annotated[
-        Path | None, typer.Option(help="A pack of unseen pictures; else what the training pack holds out.")
+        Path | None,
+        typer.Option(
+            help="A pack of unseen pictures; else what the training pack holds out. An imported model needs one."
+        ),
     ] = None,
     count: Annotated[
         int, typer.Option(help="Held-out pictures of a pack, and as many it learned from.")
@@ -46,8 +54,8 @@ def likelihood(
 ) -> None:
     """Bits per dimension: of held-out and of training pictures, or of files."""
     from ornstein.errors import UsageError
+    from ornstein.inverse import refuse_latents
     from ornstein.model import Model
-    from ornstein.recipes.imported import refuse_imported
 
     if pictures and against is not None:
         raise UsageError("give picture files, or a pack with --against")
@@ -56,7 +64,7 @@ def likelihood(
     if not 0 <= seed <= MAX_SEED:
         raise UsageError(f"seed must be 0 to {MAX_SEED}, not {seed}")
     ready = Model.load(model)
-    refuse_imported(ready.recipe, "likelihood")
+    refuse_latents(ready)
     settings = {"steps": steps, "draws": draws, "seed": seed}
     said = (
         _of_files(ready, pictures, prompt or [""], settings)
@@ -100,7 +108,7 @@ def _of_pack(model: Model, against: Path | None, count: int, settings: dict[str,
     real, seed, size = real_pictures(model.bundle, against), settings["seed"], model.recipe.sampling.size
     chosen = {
         "held_out": (real.held, real.some_unseen(count, seed)),
-        "training": (real.training, real.some_learned(count, seed)),
+        real.words.known: (real.training, real.some_learned(count, seed)),
     }
     found: dict[str, Estimate] = {}
     level: float | None = (
@@ -108,9 +116,10 @@ def _of_pack(model: Model, against: Path | None, count: int, settings: dict[str,
     )
     for name, (pack, rows) in chosen.items():
         prompts = [pack.captions(int(row))[0] for row in rows]
-        bits = _bits(model, name.replace("_", "-"), pack.pictures(rows, size), prompts, settings, level)
+        shown = real.pictures(pack, rows, size)[..., : model.recipe.codec.channels]
+        bits = _bits(model, name.replace("_", "-"), shown, prompts, settings, level)
         found[name], level = of_mean(bits.pictures.numpy(), seed), bits.level
-    found["difference"] = difference(found["held_out"], found["training"])
+    found["difference"] = difference(found["held_out"], found[real.words.known])
     return {"level": level} | {name: vars(estimate) for name, estimate in found.items()}
 
 
@@ -141,4 +150,5 @@ def _text(said: dict[str, Any]) -> str:
         for name, e in said.items()
         if name != "level"
     ]
-    return "\n".join([*lines, f"bits per dimension: {MEANS}; brackets are 95% intervals", SIGNAL])
+    signal = SIGNAL if "training" in said else SIGNAL_OF_REFERENCE
+    return "\n".join([*lines, f"bits per dimension: {MEANS}; brackets are 95% intervals", signal])

@@ -16,7 +16,8 @@ def read_pictures(files: Sequence[Path], size: int, channels: int) -> np.ndarray
     """Picture files as a model has them: uint8 (B, size, size, channels), premultiplied; notes on the error stream.
 
     A picture of another size is fitted, with a note; so is one whose colours or transparency a model of grey pictures
-    cannot have (it lies on black, as the edges of such pictures do).
+    cannot have (it lies on black, as the edges of such pictures do), or whose transparency a model of opaque colour
+    cannot (it lies on white).
 
     Raises:
         OrnsteinError: a file that is no whole picture, an animation, or too large to open.
@@ -32,6 +33,7 @@ def _read(file: Path, size: int, channels: int) -> np.ndarray:
 
     from ornstein.data.reader import BadPictureError, read_picture
     from ornstein.errors import OrnsteinError
+    from ornstein.evaluate.pictures import opaque
 
     if not file.is_file():
         raise OrnsteinError(f"cannot read {file}: no such file")
@@ -49,6 +51,10 @@ def _read(file: Path, size: int, channels: int) -> np.ndarray:
         _note(f"{file} is {width} x {height}: it was fitted into {size} x {size}")
     if channels == 4:
         return picture
+    if channels == 3:
+        if (picture[..., 3] < 255).any():
+            _note(f"{file} is not opaque: this model sees it on white")
+        return opaque(picture)[..., :3]
     if (picture[..., 3] < 255).any() or (np.ptp(picture[..., :3], axis=-1) > 0).any():
         _note(f"{file} is not plain grey: this model sees its brightness, on black")
     return np.asarray(Image.fromarray(picture[..., :3]).convert("L"))[..., None]

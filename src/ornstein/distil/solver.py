@@ -11,21 +11,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path as FilePath
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from ornstein.bundle import MANIFEST, with_metrics
+from ornstein.bundle import with_metrics
 from ornstein.denoise.posterior import Denoiser
-from ornstein.denoise.precondition import LOGSNR_LIMIT
+from ornstein.denoise.precondition import LOGSNR_LIMIT, Network
+from ornstein.distil.prompts import prompts_of
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import Guided
+from ornstein.imported import with_gradients
 from ornstein.model import Model
 from ornstein.process.gaussian import Path
 from ornstein.process.times import TimeGrid
-from ornstein.recipes.imported import refuse_imported
+from ornstein.recipes.imported import ImportedRecipe
 from ornstein.request import MAX_GUIDANCE
 from ornstein.rng import stream
 from ornstein.sample.fitted import DEPTH, Fit, grid, weighted
@@ -61,15 +66,18 @@ class Examples:
 
     Attributes:
         noise: of unit variance. condition: a row for each. samples: what it made of them.
+        unit: deviation of the data in samples. That of our own models is 1, as their codecs divide by it; what an
+            imported model's latents or pixels deviate by only its samples tell (their root mean square, as of ours).
     """
 
     noise: Tensor
     condition: Guided
     samples: Tensor
+    unit: float = 1.0
 
     def some(self, rows: Tensor) -> Examples:
         """Pick rows."""
-        return Examples(self.noise[rows], self.condition.select(rows), self.samples[rows])
+        return Examples(self.noise[rows], self.condition.select(rows), self.samples[rows], self.unit)
 
 
 class Solver(nn.Module):
@@ -137,61 +145,91 @@ def fit(
     Raises:
         OrnsteinError: the numbers do not stay finite.
     """
-    solver = Solver(model.recipe.sampling.grid, evaluations, model.recipe.process.path)
+    solver, most = (
+        Solver(model.grid(), evaluations, model.recipe.process.path),
+        min(plan.batch, with_gradients(model, model.recipe.sampling.size)),
+    )
     order, learned = stream("fit order", plan.seed, evaluations), len(examples.noise) * 3 // 4
     measured = examples.some(torch.arange(learned, len(examples.noise)))
     optimiser = torch.optim.Adam(solver.parameters(), lr=RATE, betas=(0.9, 0.95))
     with _frozen(model):
-        denoiser = model.guided(model.denoiser())
-        plain = _error(solver, denoiser, measured, plan.batch)
+        denoiser = _differentiable(model)
+        plain = _error(solver, denoiser, measured, most)
         for iteration in range(plan.iterations):
             for group in optimiser.param_groups:
                 group["lr"] = RATE * (0.5 + 0.5 * math.cos(math.pi * iteration / plan.iterations))
             rows = torch.from_numpy(order.permutation(learned)[: plan.batch])
-            part = examples.some(rows)
-            loss = (solver(denoiser, part) - part.samples).square().mean()
-            if not bool(loss.isfinite()):
-                raise OrnsteinError(f"fitting {evaluations} evaluations diverged: try more of them")
             optimiser.zero_grad()
-            loss.backward()
+            for share in rows.split(most):
+                part = examples.some(share)
+                loss = (solver(denoiser, part) - part.samples).square().mean() * (len(share) / len(rows))
+                if not bool(loss.isfinite()):
+                    raise OrnsteinError(f"fitting {evaluations} evaluations diverged: try more of them")
+                loss.backward()
             optimiser.step()
             tell(f"fitting {evaluations} evaluations", iteration + 1, plan.iterations)
-        error = _error(solver, denoiser, measured, plan.batch)
+        error = _error(solver, denoiser, measured, most)
     return Fit.model_validate({**solver.numbers(), "guidance": guidance, "error": error, "plain": plain})
 
 
-def examples(model: Model, guidance: float, plan: Plan, tell: Tell = lambda *_: None) -> Examples:
-    """Draw prompts the model was trained on, noise, and let the fine sampler run."""
-    prompts = _prompts(model, plan)
-    seeds = stream("fit seeds", plan.seed).integers(0, 2**32, len(prompts)).tolist()
+def examples(
+    model: Model,
+    guidance: float,
+    plan: Plan,
+    tell: Tell = lambda *_: None,
+    prompts: Sequence[str] | None = None,
+) -> Examples:
+    """Draw from `prompts`, or from those of ``prompts_of``, and noise, and let the fine sampler run."""
+    count, known = plan.trajectories, list(prompts or prompts_of(model))
+    texts: list[str] = [known[k] for k in stream("fit prompts", plan.seed).integers(0, len(known), count)]
+    seeds = stream("fit seeds", plan.seed).integers(0, 2**32, count).tolist()
+    # prompts are read once: published text encoders leave memory after each call
+    condition = model.condition(texts, [""] * count, [guidance] * count)
     size = model.recipe.sampling.size
-    made: list[Tensor] = []
+    noise = model.start(seeds, size, [torch.zeros((), dtype=torch.float64)] * count)  # there its scale is 1
+    samples = _fine(model, noise, condition, plan, tell)
+    imported = isinstance(model.recipe, ImportedRecipe)
+    return Examples(noise, condition, samples, float(samples.square().mean().sqrt()) if imported else 1.0)
+
+
+def _fine(model: Model, noise: Tensor, condition: Guided, plan: Plan, tell: Tell) -> Tensor:
+    """Where the fine sampler carries noise of unit variance."""
+    method, (times,) = model.plan("dpmpp-2m", [plan.fine])
+    # some published grids end in a little noise, where no fit does
+    times = torch.cat([times[:-1], times.new_zeros(1)])
+    path, most = model.recipe.process.path, min(plan.batch, model.rows(model.recipe.sampling.size)[0])
+    scale, made = path(times[:1]).scale.to(noise), list[Tensor]()
     with torch.inference_mode():
-        for start in range(0, len(prompts), plan.batch):
-            part = slice(start, start + plan.batch)
-            rows = len(prompts[part])
-            states = model.trajectory(
-                prompts[part], seeds[part], steps=[plan.fine] * rows, guidance=[guidance] * rows,
-                sampler="dpmpp-2m", negatives=[""] * rows, size=size,
-            )  # fmt: skip
-            *_, last = states
-            assert isinstance(last.x, Tensor)
-            made.append(last.x)
-            tell("fine sampler", start + rows, len(prompts))
-    noise = model.start(
-        seeds, size, [torch.zeros((), dtype=torch.float64)] * len(seeds)
-    )  # there its scale is 1
-    condition = model.condition(prompts, [""] * len(prompts), [guidance] * len(prompts))
-    return Examples(noise, condition, torch.cat(made).clone())
+        denoiser = model.guided(model.denoiser())
+        for rows in torch.arange(len(noise)).split(most):
+            x, told = noise[rows] * scale, condition.select(rows)
+            done = sample(method, denoiser, path, x, times, told, [0] * len(rows))
+            assert isinstance(done, Tensor)
+            made.append(done)
+            tell("fine sampler", int(rows[-1]) + 1, len(noise))
+    return torch.cat(made).clone()
+
+
+def _differentiable(model: Model) -> Denoiser:
+    """The guided denoiser; of a published network each evaluation is done again on the way back instead of kept."""
+    denoiser = model.denoiser()
+    if isinstance(model.recipe, ImportedRecipe):
+        denoiser = replace(denoiser, network=partial(_again, denoiser.network))
+    return model.guided(denoiser)
+
+
+def _again(network: Network, *given: Any) -> Tensor:
+    if not torch.is_grad_enabled():
+        return network(*given)
+    return checkpoint(network, *given, use_reentrant=False, preserve_rng_state=False)
 
 
 def check(model: Model, counts: Sequence[int], guidance: float, plan: Plan, out: FilePath | None) -> None:
     """Refuse what cannot be fitted, before anything runs.
 
     Raises:
-        UsageError: numbers out of range, or `out` exists. OrnsteinError: an imported model.
+        UsageError: numbers out of range, or `out` exists.
     """
-    refuse_imported(model.recipe, "fitting a sampler")
     if wrong := [count for count in counts if not 2 <= count <= MOST]:
         raise UsageError(f"evaluations must be 2 to {MOST}, not {wrong[0]}")
     if not 0 <= guidance <= MAX_GUIDANCE:
@@ -226,31 +264,13 @@ def with_fits(model: Model, fits: Sequence[Fit], out: FilePath | None) -> FilePa
     return with_metrics(bundle, bundle.metrics(), {"fits": fits_as_values}).folder
 
 
-def _prompts(model: Model, plan: Plan) -> list[str]:
-    """Captions of pictures the model learned from, else the prompts of its recipe."""
-    captions: Sequence[str] = ()
-    if model.bundle is not None and (file := model.bundle.folder / MANIFEST).is_file():
-        from ornstein.data import manifest
-
-        captions = [
-            row.captions[0] for row in manifest.read(file) if row.split == manifest.TRAIN and row.captions
-        ]
-    captions = captions or model.recipe.training.prompts
-    if not captions:
-        raise OrnsteinError(
-            f"{model.recipe.name} tells no prompts: its bundle has neither manifest nor sample prompts"
-        )
-    chosen = stream("fit prompts", plan.seed).integers(0, len(captions), plan.trajectories)
-    return [captions[k] for k in chosen]
-
-
 @torch.inference_mode()
 def _error(solver: Solver, denoiser: Denoiser, examples: Examples, batch: int) -> float:
     total = 0.0
     for start in range(0, len(examples.noise), batch):
         part = examples.some(torch.arange(start, min(start + batch, len(examples.noise))))
         total += float((solver(denoiser, part) - part.samples).square().sum())
-    return math.sqrt(total / examples.samples.numel())
+    return math.sqrt(total / examples.samples.numel()) / examples.unit
 
 
 @contextmanager

@@ -34,11 +34,15 @@ def compare(evaluations: Sequence[Evaluation]) -> list[Row]:
     """Set the figures that all evaluations have beside each other; the first model is the one compared with.
 
     Raises:
-        UsageError: of different prompts.
+        UsageError: of different prompts, or of distances to different pictures.
     """
     if any(e.prompts != evaluations[0].prompts for e in evaluations):
         raise UsageError(
-            "these models were trained on different pictures: they share no unseen ones to be compared on"
+            "these models are measured on different pictures: they share no unseen ones to be compared on"
+        )
+    if any(e.words.note for e in evaluations) and len({e.known for e in evaluations}) > 1:
+        raise UsageError(
+            "distances to different pictures do not compare: --against must be the pack that the others learned from"
         )
     tables = [{(f.features, f.key): f for f in e.comparable} for e in evaluations]
     rows: list[Row] = []

@@ -22,10 +22,11 @@ from ornstein.evaluate.estimate import Estimate, of_mean
 from ornstein.evaluate.features import FeatureNetwork, features, find_network
 from ornstein.evaluate.fidelity import Figure, fidelity
 from ornstein.evaluate.frechet import require_enough
+from ornstein.evaluate.pictures import opaque
 from ornstein.evaluate.samples import Settings, samples
 from ornstein.evaluate.scorer import TrainedScorer
 from ornstein.evaluate.scorers import find_scorer
-from ornstein.evaluate.sets import Real, real_pictures
+from ornstein.evaluate.sets import OURS, Real, Words, real_pictures
 from ornstein.evaluate.utility import utility
 from ornstein.model import Model
 
@@ -68,6 +69,9 @@ class Evaluation:
         composition: by kind of prompt.
         cost: of a thousand pictures.
         suspects: generated pictures that look most like a copy, each with its nearest training picture.
+        words: what the real pictures may be called.
+        known: fingerprint of the pack that distances are measured to.
+        steered: whether prompts had a say.
     """
 
     model: str
@@ -81,12 +85,15 @@ class Evaluation:
     composition: dict[str, Estimate] = field(default_factory=dict)
     cost: Cost | None = None
     suspects: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    words: Words = OURS
+    known: str = ""
+    steered: bool = True
 
     @property
     def comparable(self) -> list[Figure]:
         """All figures by which models are compared and rules judged: quality, and copying."""
         return self.figures + [
-            figure for name, c in self.copying.items() for figure in _copying_figures(name, c)
+            figure for name, c in self.copying.items() for figure in _copying_figures(name, c, self.words)
         ]
 
     def metrics(self) -> dict[str, Any]:
@@ -109,14 +116,19 @@ class Evaluation:
 class Evaluator:
     """Measures a model, with the scorer of its training pack where there is one, or the classifier of its classes.
 
+    Both know the pack's own kind of pictures: they judge no opaque ones where the pack's are transparent, and no model
+    that nothing steers.
+
     Args:
         model: loaded from a bundle.
         cache: folder of samples and features.
-        against: pack of unseen pictures; by default what the training pack holds out.
+        against: pack of unseen pictures; by default what the training pack holds out. Of an imported model, which
+            needs one, also the pack that takes the training pack's place.
         tell: told what is being done, how far, and of how much.
 
     Attributes:
-        size: side at which real pictures are looked at: the model's, or the largest there is.
+        size: side at which pictures are looked at, real and generated: the model's, or the largest that real ones have.
+        steered: whether prompts have a say.
     """
 
     def __init__(
@@ -131,8 +143,11 @@ class Evaluator:
         self.real: Real = real_pictures(model.bundle, against)
         training = self.real.training
         self.size = min(model.recipe.sampling.size, training.size, self.real.held.size)
-        self.scorer: TrainedScorer | None = find_scorer(training)
-        self.by_class = model.recipe.condition.kind == "classes" and len(training.concept_names) > 1
+        kind = model.recipe.condition.kind
+        self.steered = kind != "nothing"
+        judged = self.steered and self.real.unaltered
+        self.scorer: TrainedScorer | None = find_scorer(training) if judged else None
+        self.by_class = judged and kind == "classes" and len(training.concept_names) > 1
 
     @cached_property
     def classifier(self) -> Classifier | None:
@@ -169,9 +184,12 @@ class Evaluator:
         if self.own is not None:
             require_enough(plan.samples, self.own.width)
             networks.append(self.own)
-        pictures = self.draw(plan.settings, prompts, seeds)
-        unseen = self.real.held.pictures(rows, self.size)
-        found = Evaluation(self.model.recipe.name, plan, self._facts(plan), prompts, pictures, unseen)
+        pictures, real = self.draw(plan.settings, prompts, seeds), self.real
+        found = Evaluation(
+            self.model.recipe.name, plan, self._facts(plan), prompts, pictures,
+            real.pictures(real.held, rows, self.size), words=real.words, known=real.training.fingerprint,
+            steered=self.steered,
+        )  # fmt: skip
         for network in networks:
             self._compare(found, network, rows)
         if self.scorer is not None:
@@ -195,23 +213,33 @@ class Evaluator:
         """What the samples of a plan are to show: unseen rows, their plain captions, and a seed for each.
 
         Raises:
-            UsageError: more samples than there are unseen pictures, or pictures trained on, to compare with.
+            UsageError: more samples than there are unseen pictures, or pictures trained on, to compare with; or
+                captions that are not the model's classes.
         """
-        for rows, what in ((self.real.unseen, "unseen pictures"), (self.real.learned, "pictures trained on")):
+        words = self.real.words
+        for rows, what in ((self.real.unseen, words.unseen), (self.real.learned, words.known)):
             if plan.samples > len(rows):
                 raise UsageError(
-                    f"there are {len(rows):,} {what}: ask for as many samples at most, not {plan.samples:,}"
+                    f"there are {len(rows):,} {what} pictures: ask for as many samples at most, not {plan.samples:,}"
                 )
         rows = self.real.some_unseen(plan.samples, plan.seed)
         captions = [self.real.held.captions(int(row))[0] for row in rows]
+        if self.model.recipe.condition.kind == "classes":
+            try:
+                self.model.encoder.encode(sorted(set(captions)))
+            except UsageError as error:
+                raise UsageError(f"the captions of {self.real.held.name} must be classes: {error}") from None
         return rows, captions, [plan.seed + int(row) for row in rows]
 
     def draw(self, settings: Settings, prompts: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
-        """One picture a prompt, from the cache where it was made before."""
-        return samples(
+        """One picture a prompt, from the cache where it was made before; none larger than the real ones, and of as many
+        channels.
+        """
+        made = samples(
             self.model, prompts, seeds, settings, self.cache / "samples",
-            lambda done: self._tell("generating", done, len(prompts)),
+            lambda done: self._tell("generating", done, len(prompts)), self.size,
         )  # fmt: skip
+        return opaque(made) if made.shape[-1] == 3 else made
 
     def _compare(self, found: Evaluation, network: FeatureNetwork, rows: np.ndarray) -> None:
         """All figures of one feature network."""
@@ -221,7 +249,7 @@ class Evaluator:
         unseen = self.of_real(network, real.held, rows)
         learned = self.of_real(network, real.training, chosen)
         tell = lambda what: self._tell(f"{network.name}: {what}", 0, 1)  # noqa: E731
-        found.figures += fidelity(network.name, generated, unseen, learned, tell)
+        found.figures += fidelity(network.name, generated, unseen, learned, tell, real.words)
         if self.own is not None and network is not self.own:
             return  # all pictures trained on are searched for copies: in the features that cost least
         everything = self.of_real(network, real.training, real.learned)
@@ -245,8 +273,8 @@ class Evaluator:
         names = [real.held.concept_names[k] for k in real.held.concepts[real.unseen]]
         yield from utility(
             (found.generated, asked),
-            (own.pictures(chosen, size), own.concepts[chosen]),
-            (real.held.pictures(real.unseen, size), codes(names, judge.names)),
+            (real.pictures(own, chosen, size), own.concepts[chosen]),
+            (real.pictures(real.held, real.unseen, size), codes(names, judge.names)),
             judge.config,
             progress=lambda what: self._tell(what, 0, 1),
         )
@@ -254,12 +282,12 @@ class Evaluator:
     def _suspects(self, found: Evaluation, judged: Copying, count: int = 12) -> None:
         for k in judged.suspects[:count].tolist():
             nearest = self.real.learned[int(judged.nearest[k])]
-            pair = found.generated[k], self.real.training.pictures(np.array([nearest]), self.size)[0]
-            found.suspects.append(pair)
+            (real,) = self.real.pictures(self.real.training, np.array([nearest]), self.size)
+            found.suspects.append((found.generated[k], real))
 
     def of_real(self, network: FeatureNetwork, pack: Pack, rows: np.ndarray) -> Tensor:
         """Features of a pack's pictures at the model's size, through the cache beside it that all evaluations share."""
-        parts = (pack.pictures(rows[k : k + CHUNK], self.size) for k in range(0, len(rows), CHUNK))
+        parts = (self.real.pictures(pack, rows[k : k + CHUNK], self.size) for k in range(0, len(rows), CHUNK))
         return features(
             network, parts, pack.folder / "features",
             lambda done: self._tell(f"{network.name}: {pack.name}", done, len(rows)),
@@ -276,13 +304,16 @@ class Evaluator:
     def _facts(self, plan: Plan) -> dict[str, Any]:
         bundle, real = self.model.bundle, self.real
         assert bundle is not None
+        known = {"pack": real.training.name, "pictures": len(real.learned)}
         return {
             "model": self.model.recipe.name,
             "fingerprint": bundle.fingerprint,
             "settings": {**asdict(plan.settings), "seed": plan.seed},
             "samples": plan.samples,
-            "trained on": {"pack": real.training.name, "pictures": len(real.learned)},
-            "held against": {"pack": real.held.name, "fingerprint": real.held.fingerprint, "unseen": len(real.unseen)},
+            **({"trained on": "unknown", "note": real.words.note, "reference": known} if real.words.note
+               else {"trained on": known}),
+            "held against": {"pack": real.held.name, "fingerprint": real.held.fingerprint,
+                             real.words.unseen: len(real.unseen)},
             "scorer": self.scorer.facts.get("retrieval") if self.scorer else None,
         }  # fmt: skip
 
@@ -294,11 +325,12 @@ def _plain(estimate: Estimate) -> dict[str, float | int]:
     }  # fmt: skip
 
 
-def _copying_figures(network: str, found: Copying) -> tuple[Figure, Figure]:
+def _copying_figures(network: str, found: Copying, words: Words) -> tuple[Figure, Figure]:
     return (
-        Figure("flagged", network, "flagged as likely copies", found.flagged, found.expected, "lower"),
+        Figure("flagged", network, f"flagged as likely {words.copies}", found.flagged, found.expected, "lower"),
         Figure(
-            "authentic", network, "farther from the nearest training picture than that is from its own nearest",
+            "authentic", network,
+            f"farther from the nearest {words.known} picture than that is from its own nearest",
             found.authentic, found.authentic_held_out, "real",
         ),
     )  # fmt: skip

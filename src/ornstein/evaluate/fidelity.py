@@ -18,6 +18,7 @@ from ornstein.evaluate.estimate import Estimate, of_mean, of_statistic, ratio
 from ornstein.evaluate.frechet import FrechetDistance, moments, require_enough
 from ornstein.evaluate.manifold import manifold
 from ornstein.evaluate.mmd import Discrepancy, Kernel, gaussian, median_distance, polynomial
+from ornstein.evaluate.sets import OURS, Words
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def fidelity(
     unseen: Tensor,
     learned: Tensor,
     progress: Callable[[str], None] = lambda what: None,
+    words: Words = OURS,
 ) -> Iterator[Figure]:
     """Compare generated with unseen real pictures, both against pictures trained on.
 
@@ -56,6 +58,7 @@ def fidelity(
         unseen: features (N, D) of real pictures that were not trained on, as many.
         learned: features (M, D) of pictures that were trained on, M at least N.
         progress: told what comes next.
+        words: what the real pictures are called.
 
     Raises:
         UsageError: fewer samples than the features are wide.
@@ -64,7 +67,7 @@ def fidelity(
     require_enough(count, generated.shape[1])
     assert len(unseen) == count <= len(learned), "sets of different sizes do not compare"
     progress("Fréchet distance")
-    yield from _frechet(name, generated, unseen, learned)
+    yield from _frechet(name, generated, unseen, learned, words)
     sample = learned[torch.linspace(0, len(learned) - 1, count).long()]
     progress("mean discrepancies")
     kernels: dict[str, tuple[str, Kernel]] = {
@@ -89,7 +92,7 @@ def fidelity(
     )
 
 
-def _frechet(name: str, generated: Tensor, unseen: Tensor, learned: Tensor) -> Iterator[Figure]:
+def _frechet(name: str, generated: Tensor, unseen: Tensor, learned: Tensor, words: Words) -> Iterator[Figure]:
     distance = FrechetDistance(moments(learned))
 
     def estimate(features: Tensor) -> Estimate:
@@ -97,10 +100,10 @@ def _frechet(name: str, generated: Tensor, unseen: Tensor, learned: Tensor) -> I
 
     made, real = estimate(generated), estimate(unseen)
     yield Figure(
-        "fdr", name, "FDr: distance to training pictures by that of unseen ones; 1 is real", ratio(made, real), None,
-        "lower",
+        "fdr", name, f"FDr: distance to {words.known} pictures by that of {words.unseen} ones; 1 is real",
+        ratio(made, real), None, "lower",
     )  # fmt: skip
-    yield Figure("fd", name, "Fréchet distance to training pictures", made, real, "lower")
+    yield Figure("fd", name, f"Fréchet distance to {words.known} pictures", made, real, "lower")
 
 
 def discrepancy(first: Tensor, second: Tensor, kernel: Kernel) -> Estimate:

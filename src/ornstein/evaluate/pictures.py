@@ -19,6 +19,15 @@ def on_white(pictures: np.ndarray) -> Tensor:
     raise ValueError(f"pictures have 1, 3 or 4 channels, not {channels}")
 
 
+def opaque(pictures: np.ndarray) -> np.ndarray:
+    """Pictures before white, as opaque ones: uint8 (B, H, W, C), premultiplied RGBA or RGB, to (B, H, W, 4)."""
+    found = np.full((*pictures.shape[:-1], 4), 255, np.uint8)
+    found[..., :3] = pictures[..., :3]
+    if pictures.shape[-1] == 4:
+        found[..., :3] += 255 - pictures[..., 3:]  # premultiplied: never more than 255
+    return found
+
+
 def resize(x: Tensor, side: int) -> Tensor:
     """Square pictures (B, 3, H, W), 0 to 255, to another side: bicubic, low-passed where it shrinks, kept in range."""
     if x.shape[-2:] == (side, side):

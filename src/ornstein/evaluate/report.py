@@ -82,7 +82,13 @@ def render_comparison(evaluations: Sequence[Evaluation], rows: Sequence[Row], co
     ]
     names = [e.model for e in evaluations]
     return fill(
-        "compare.html.jinja", names=names, count=len(first.prompts), rows=rows, shown=shown, command=command
+        "compare.html.jinja",
+        names=names,
+        count=len(first.prompts),
+        rows=rows,
+        shown=shown,
+        command=command,
+        notes=[e.words.note for e in evaluations if e.words.note],
     )
 
 
@@ -128,8 +134,13 @@ def headlines(found: Evaluation) -> list[tuple[str, str, str]]:
         figure = next((f for f in found.figures if f.key == key), None)
         if figure is not None and figure.real is not None:
             lines.append((name, f"{figure.generated.value:.2f}", f"real pictures: {figure.real.value:.2f}"))
+    words = found.words
     lines += [
-        ("Flagged as copies", f"{c.flagged.value:.1%}", f"unseen real pictures: {c.expected.value:.1%}")
+        (
+            f"Flagged as {words.copies}",
+            f"{c.flagged.value:.1%}",
+            f"{words.unseen} real pictures: {c.expected.value:.1%}",
+        )
         for c in found.copying.values()
     ]
     if found.cost is not None:
@@ -158,7 +169,7 @@ def ratios(figures: Sequence[Figure]) -> str:
     axes.axvline(1, color="#999", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yticks(range(len(rows)), [f"{f.key} ({f.better})" for f in reversed(rows)])
-    axes.set_xlabel("relative to unseen real pictures (amber); generated in blue")
+    axes.set_xlabel("relative to real pictures (amber); generated in blue")
     return svg(chart)
 
 

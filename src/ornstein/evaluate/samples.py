@@ -13,6 +13,7 @@ import torch
 
 from ornstein.config import as_text, changes
 from ornstein.data.atomic import new_file
+from ornstein.data.pixels import area
 from ornstein.errors import OrnsteinError
 from ornstein.model import Model
 from ornstein.request import requests
@@ -54,6 +55,7 @@ def samples(
     settings: Settings,
     cache: Path,
     progress: Callable[[int], None] = lambda done: None,
+    side: int | None = None,
 ) -> np.ndarray:
     """One picture a prompt: uint8 (N, H, W, C), premultiplied.
 
@@ -64,6 +66,7 @@ def samples(
         settings: of the sampler.
         cache: folder of one file for 64 pictures, named by model, prompts, seeds and settings.
         progress: told how many pictures there are.
+        side: larger pictures are averaged down to it, and so kept: thousands of large ones fit neither memory nor disk.
 
     Raises:
         OrnsteinError: the cache cannot be written.
@@ -73,14 +76,17 @@ def samples(
         model.recipe.sampling
     )  # of which rule and schedule are the model's own, and no part of its fingerprint
     habits = [as_text(getattr(section, name)) for name in ("rule", "schedule") if name in changes(section)]
+    small = side if side is not None and side < settings.size else None
     parts: list[np.ndarray] = []
     for start in range(0, len(prompts), CHUNK):
         part = slice(start, start + CHUNK)
         asked = [model.bundle.fingerprint, prompts[part], list(seeds[part]), asdict(settings), *habits]
-        key = json.dumps(asked)
+        key = json.dumps(asked if small is None else [*asked, {"side": small}])
         file = cache / f"samples-{hashlib.sha256(key.encode()).hexdigest()[:24]}.safetensors"
         held = _read(file)
-        parts.append(held if held is not None else _make(model, prompts[part], seeds[part], settings, file))
+        parts.append(
+            held if held is not None else _make(model, prompts[part], seeds[part], settings, file, small)
+        )
         progress(start + len(parts[-1]))
     return np.concatenate(parts)
 
@@ -98,12 +104,20 @@ def _read(file: Path) -> np.ndarray | None:
 
 
 def _make(
-    model: Model, prompts: Sequence[str], seeds: Sequence[int], settings: Settings, file: Path
+    model: Model,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    settings: Settings,
+    file: Path,
+    side: int | None,
 ) -> np.ndarray:
     from safetensors.torch import save_file
 
     made = model.generate(list(prompts), list(seeds), **asdict(settings))
     pictures = np.stack([out.array for out in made])
+    if side is not None:
+        pictures = area(pictures, side)
+    pictures = np.ascontiguousarray(pictures)  # of a decoder that puts channels first they are not
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with new_file(file) as part:

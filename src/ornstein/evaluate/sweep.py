@@ -22,7 +22,7 @@ SLACK = 0.05  # share of the best distance by which a cheaper setting may be far
 
 @dataclass(frozen=True)
 class Point:
-    """One setting: KID ×1000 against pictures trained on, and the alignment where it can be told.
+    """One setting: KID ×1000 against pictures trained on, or the reference, and the alignment where it can be told.
 
     Attributes:
         own: that distance in the network trained on the model's own kind of pictures, where it was asked.
@@ -74,7 +74,8 @@ def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
     assert network is not None
     base = plan.settings
     guided = tuple(
-        measure(evaluator, plan, replace(base, guidance=scale), network, evaluator.own) for scale in GUIDANCE
+        measure(evaluator, plan, replace(base, guidance=scale), network, evaluator.own)
+        for scale in (GUIDANCE if evaluator.steered else (base.guidance,))
     )
     methods = tuple(
         measure(evaluator, plan, replace(base, sampler=name, steps=steps_of(name, count)), network)
@@ -82,7 +83,8 @@ def sweep(evaluator: Evaluator, plan: Plan) -> Sweep:
         for count in EVALUATIONS
     )
     rows, prompts, _ = evaluator.asked(plan)
-    real = evaluator.aligned(evaluator.real.held.pictures(rows, evaluator.size), prompts)
+    shown = evaluator.real.pictures(evaluator.real.held, rows, evaluator.size)
+    real = evaluator.aligned(shown, prompts)
     return Sweep(guided, methods, plan.samples, recommended(guided, methods, real, base))
 
 

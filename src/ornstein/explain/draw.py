@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from ornstein.evaluate.report import INK, PALE, pyplot, svg
-from ornstein.explain.measure import Errors, Way, blind
-from ornstein.inverse import trained_levels
+from ornstein.explain.measure import Errors, Way
 from ornstein.model import Model
 from ornstein.output import to_image
 
@@ -80,11 +80,14 @@ def path_chart(model: Model, way: Way) -> str:
     return svg(chart)
 
 
-def spending_chart(model: Model, way: Way) -> str:
-    """How dense training's samples and the sampler's steps lie on logsnr."""
+def spending_chart(way: Way, levels: Tensor | None) -> str:
+    """How dense training's samples, where their `levels` are known, and the sampler's steps lie on logsnr."""
     chart, axes = pyplot().subplots(figsize=WIDE)
-    trained = trained_levels(model.recipe).clamp(LEAST, MOST).numpy()
-    axes.hist(trained, bins=40, range=(LEAST, MOST), density=True, color=PALE, alpha=0.45, label="training")
+    if levels is not None:
+        trained = levels.clamp(LEAST, MOST).numpy()
+        axes.hist(
+            trained, bins=40, range=(LEAST, MOST), density=True, color=PALE, alpha=0.45, label="training"
+        )
     ends = _within([step.logsnr for step in way.steps])
     heights = [1 / (len(way.steps) * (high - low)) for low, high in pairwise(ends) if high > low]
     edges = sorted(set(ends))
@@ -104,7 +107,7 @@ def errors_chart(found: Errors, way: Way) -> str:
     low, high = (np.array([getattr(e, end) for e in found.errors]) for end in ("low", "high"))
     axes.fill_between(found.levels, low, high, color=INK, alpha=0.25, linewidth=0)
     axes.plot(found.levels, values, "o-", color=INK, markersize=4, label="this model")
-    alone = [blind(level) for level in found.levels]
+    alone = [found.blind(level) for level in found.levels]
     axes.plot(found.levels, alone, "--", color=PALE, label="each number by itself")
     axes.set_yscale("log")
     axes.set_xlabel("logsnr (left is noise, right is data); marks: this sampler's steps")
@@ -122,7 +125,7 @@ def change_chart(way: Way) -> str:
     axes.bar(places, [step.change for step in way.steps], color=PALE, label="change to the next guess")
     left = [step.left for step in way.steps]
     axes.plot(places, left, "o-", color=INK, markersize=4, label="away from the finished picture")
-    _by_step(axes, way, "bytes of 255")
+    _by_step(axes, way, way.unit)
     return svg(chart)
 
 
@@ -133,7 +136,7 @@ def guidance_chart(way: Way) -> str:
     axes.bar(places, [step.push for step in way.steps], color=PALE, label="added by guidance")
     prompt = [step.prompt for step in way.steps]
     axes.plot(places, prompt, "o-", color=INK, markersize=4, label="with and without the prompt")
-    _by_step(axes, way, "bytes of 255")
+    _by_step(axes, way, way.unit)
     return svg(chart)
 
 

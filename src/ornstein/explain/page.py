@@ -13,7 +13,8 @@ from ornstein.data.atomic import new_folder
 from ornstein.errors import UsageError
 from ornstein.evaluate.report import Safe, fill, picture
 from ornstein.explain import draw
-from ornstein.explain.measure import Errors, Way
+from ornstein.explain.measure import BYTES, Errors, Way
+from ornstein.imported import ImportedModel
 from ornstein.inverse import trained_levels
 from ornstein.model import Model
 
@@ -60,7 +61,8 @@ def numbers(way: Way, errors: Errors) -> dict[str, Any]:
         {"logsnr": level, **vars(error)} for level, error in zip(errors.levels, errors.errors, strict=True)
     ]
     measured = {"on": errors.source, "held_out": errors.held_out, "levels": levels}
-    return {"request": way.request.model_dump(mode="json"), "steps": steps, "errors": measured}
+    asked = way.request.model_dump(mode="json")
+    return {"request": asked, "unit": way.unit, "steps": steps, "errors": measured}
 
 
 def render(model: Model, way: Way, errors: Errors, command: str) -> str:
@@ -70,10 +72,11 @@ def render(model: Model, way: Way, errors: Errors, command: str) -> str:
         (line, picture(noisy), picture(guess))
         for line, noisy, guess in zip(draw.captions(way), way.noisy, way.guesses, strict=True)
     ]
-    levels = trained_levels(recipe)
+    # what a published checkpoint was trained at, nobody here knows
+    levels = None if isinstance(model, ImportedModel) else trained_levels(recipe)
     plots = {
         "path": draw.path_chart(model, way),
-        "spending": draw.spending_chart(model, way),
+        "spending": draw.spending_chart(way, levels),
         "errors": draw.errors_chart(errors, way),
         "change": draw.change_chart(way),
         "guidance": draw.guidance_chart(way),
@@ -89,9 +92,13 @@ def render(model: Model, way: Way, errors: Errors, command: str) -> str:
         shown=shown,
         steps=[(k + 1, step, draw.signed(step.logsnr)) for k, step in enumerate(way.steps)],
         half_level=draw.signed(way.steps[min(way.half, len(way.steps)) - 1].logsnr),
-        trained=tuple(draw.signed(float(levels.quantile(q))) for q in (0.05, 0.5, 0.95)),
-        early=sum(step.logsnr < float(levels.quantile(0.05)) for step in way.steps),
-        late=sum(step.logsnr > float(levels.quantile(0.95)) for step in way.steps),
+        trained=levels is not None
+        and tuple(draw.signed(float(levels.quantile(q))) for q in (0.05, 0.5, 0.95)),
+        early=levels is not None and sum(step.logsnr < float(levels.quantile(0.05)) for step in way.steps),
+        late=levels is not None and sum(step.logsnr > float(levels.quantile(0.95)) for step in way.steps),
+        steered=recipe.condition.kind != "nothing",
+        told=isinstance(model, ImportedModel) and model.recipe.network.guided,
+        latents=way.unit != BYTES,
         overshoot=max(step.left for step in way.steps) > 1.2 * way.steps[0].left,
         guided=sum(step.push > 0 for step in way.steps),
         interval=f"{low:g} to {high:g}",

@@ -39,6 +39,7 @@ class NetworkAdapter(nn.Module):
         self._call = CALLS[recipe.network.family]
         self._load(dtype)
 
+    @torch.inference_mode(False)  # else weights read within it could never be differentiated through
     def _load(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
         part = "unet" if (self._folder / "unet").is_dir() else "transformer"
@@ -69,14 +70,15 @@ class NetworkAdapter(nn.Module):
 
     def _own_coordinates(self, z: Tensor, logsnr: Tensor) -> tuple[Tensor, Tensor]:
         """The checkpoint's own noisy sample, and timesteps (B,) float32."""
-        beyond = torch.where(
-            logsnr.abs() >= LOGSNR_LIMIT, logsnr * torch.inf, logsnr
-        )  # the limit was put there
+        # the limit was put there; filled and not multiplied with infinity, whose gradient is no number anywhere
+        beyond = logsnr.masked_fill(logsnr >= LOGSNR_LIMIT, torch.inf)
+        beyond = beyond.masked_fill(logsnr <= -LOGSNR_LIMIT, -torch.inf)
         time = self._path.time(beyond.double())
         if isinstance(self._path, DiscreteBeta):
             timestep = (time * self._path.steps - 1).clamp(min=0)
             whole, within = timestep.round(), 0.5 if self._recipe.network.whole else WHOLE
-            return z, torch.where((timestep - whole).abs() <= within, whole, timestep).float()
+            snapped = torch.where((timestep - whole).abs() <= within, whole, timestep)
+            return z, (timestep + (snapped - timestep).detach()).float()  # gradients see through the rounding
         data, noise = level(logsnr)
         return z / (data + noise)[:, None, None, None], (time * FLOW_TIMESTEPS).float()
 

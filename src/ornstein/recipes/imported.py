@@ -8,7 +8,6 @@ from pydantic import Field
 
 from ornstein.codec.pixels import PixelCodec
 from ornstein.config import Config
-from ornstein.errors import OrnsteinError
 from ornstein.recipes.recipe import ClassesCondition, ProcessSection, SamplingSection
 
 Family = Literal[
@@ -48,7 +47,7 @@ class ImportedCodec(Config):
     factor: int = Field(ge=1)
 
     def shape(self, size: int) -> tuple[int, int, int]:
-        """Of the encoding of a picture whose sides are `size`."""
+        """Of the encoding of a picture whose sides are `size`, in pixels."""
         return size // self.factor, size // self.factor, self.latents
 
 
@@ -119,20 +118,3 @@ class ImportedRecipe(Config):
     network: ImportedNetwork
     process: ImportedProcess
     sampling: SamplingSection
-
-
-def refuse_imported(recipe: Config, what: str) -> None:
-    """For work that needs more of a model than a published checkpoint tells.
-
-    Args:
-        recipe: of the model.
-        what: the work, to name it.
-
-    Raises:
-        OrnsteinError: the recipe is that of an imported model.
-    """
-    if isinstance(recipe, ImportedRecipe):
-        raise OrnsteinError(
-            f"{recipe.name} was imported, and {what} needs what only a model trained here tells: its prompts, noise "
-            "levels and the deviation of its data"
-        )

@@ -40,8 +40,8 @@ class Fit(Config):
         levels: logsnr of each evaluation, rising; the last step goes to clean data.
         weights: of each step, one for each earlier guess, latest first: none for the first step, at most three.
         guidance: the scale it was fitted at.
-        error: root mean square difference of its samples to those of a fine sampler, in deviations of the data, on
-            noise it was not fitted to.
+        error: root mean square difference of its samples to those of a fine sampler, in deviations of the data (of an
+            imported model: of the fine samples, which tell them), on noise it was not fitted to.
         plain: the same of the sampler it started from.
     """
 
