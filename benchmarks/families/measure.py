@@ -78,7 +78,7 @@ class Judge:
         for network in networks:
             require_enough(count, network.width)
         # the same rows as `ornstein evaluate`, hence the same files of the feature cache
-        real = Real(pack, pack.indices(TRAIN), pack, np.flatnonzero(pack.splits != TRAIN))
+        real = Real(pack, pack.indices(TRAIN), pack, np.flatnonzero(pack.splits != TRAIN), pack.channels)
         learned, unseen = real.some_learned(max(LEARNED, count), 0), real.some_unseen(count, 0)
         if min(len(learned), len(unseen)) < count:
             raise UsageError(f"{pack.name} has not {count:,} pictures of each kind, trained on and held out")
