@@ -150,7 +150,7 @@ class ImportedModel(Model):
 
     def inference(self, dtype: torch.dtype | None = None) -> NetworkAdapter:
         """The network as pictures are made with it: there is only the one."""
-        return self.network.in_dtype(dtype or self.dtype)
+        return self.network.ready(dtype or self.dtype)
 
     def grid(self, size: int | None = None) -> TimeGrid:
         """As of any model; some published grids depend on the size of the picture."""

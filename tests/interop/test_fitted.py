@@ -59,7 +59,7 @@ def test_gradients_through_a_published_network_are_those_of_differences(
         assert float(numbers.grad[place]) == pytest.approx(expected, rel=0.1, abs=1e-5)
 
 
-@pytest.mark.parametrize("family", ["stable_diffusion_3", "unconditional", "dit"])
+@pytest.mark.parametrize("family", ["stable_diffusion_3", "dit"])
 def test_a_fit_is_kept_in_the_bundle_and_used_unasked(
     both: Callable[..., Both], family: str, tmp_path: Path
 ) -> None:

@@ -65,7 +65,7 @@ def test_noise_leads_back_to_where_it_came_from(
 ) -> None:
     """By a network that guesses gently, as trained ones do: random ones ring with every timestep."""
     model: Any = Model.load(both(family).model.save(tmp_path / "copy"))
-    network = model.network.in_dtype(torch.float32).network
+    network = model.network.ready(torch.float32).network
     last = next(
         part for name in ("conv_out", "proj_out_2", "proj_out") if (part := getattr(network, name, None))
     )

@@ -91,7 +91,7 @@ def test_a_half_precision_variant_in_shards_is_read(both: Callable[..., Both], t
     assert len(list((folder / "unet").glob("*.fp16-*.safetensors"))) > 1
     model: Any = Model.load(import_pipeline(str(folder), tmp_path / "bundle").folder)
     other: Any = both("stable_diffusion").model
-    mine, wanted = (each.network.in_dtype(torch.float32).network.state_dict() for each in (model, other))
+    mine, wanted = (each.network.ready(torch.float32).network.state_dict() for each in (model, other))
     assert all(torch.equal(value, wanted[name]) for name, value in mine.items())
 
 

@@ -13,6 +13,7 @@ from ornstein.denoise.algebra import level
 from ornstein.denoise.precondition import LOGSNR_LIMIT
 from ornstein.interop.attention import SlicedAttention
 from ornstein.interop.load import load_diffusers, return_memory
+from ornstein.net.packed import pack, packs
 from ornstein.process.gaussian import DiscreteBeta
 from ornstein.recipes.imported import Family, ImportedCodec, ImportedRecipe
 
@@ -41,7 +42,7 @@ class NetworkAdapter(nn.Module):
 
     @torch.inference_mode(False)  # else weights read within it could never be differentiated through
     def _load(self, dtype: torch.dtype) -> None:
-        self.dtype = dtype
+        self.dtype, self._packed = dtype, False
         part = "unet" if (self._folder / "unet").is_dir() else "transformer"
         self.network = load_diffusers(self._recipe.network.network, self._folder / part, dtype)
         if any(
@@ -51,13 +52,21 @@ class NetworkAdapter(nn.Module):
             self.network.to(memory_format=torch.channels_last)  # as our samples lie in memory
             return_memory()  # of the weights as they lay before
 
-    def in_dtype(self, dtype: torch.dtype) -> NetworkAdapter:
-        """This network, its weights in `dtype`; they are read again where they were in another."""
-        if dtype != self.dtype:
-            device = next(self.network.parameters()).device
+    def ready(self, dtype: torch.dtype) -> NetworkAdapter:
+        """This network with weights in `dtype`; on the CPU packed where gradients are not wanted (``net.packed``).
+
+        They are read again where they were in another dtype, or are packed and gradients are wanted.
+        """
+        device = next(self.network.parameters()).device
+        packed = device.type == "cpu" and packs(dtype) and not torch.is_grad_enabled()
+        if dtype != self.dtype or (self._packed and not packed):
             del self.network
             self._load(dtype)
             self.network.to(device)
+        if packed and not self._packed:
+            pack(self.network, dtype)
+            self._packed = True
+            return_memory()
         return self
 
     def forward(self, z: Tensor, logsnr: Tensor, *condition: Tensor) -> Tensor:

@@ -42,7 +42,9 @@ def _replaced(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     weight = next(module.parameters(), None)
     if weight is not None and weight.device.type == "cpu":
         if isinstance(module, Stack):
-            return InferenceStack(InferenceBlock(block, dtype) for block in module)
+            return InferenceStack(
+                InferenceBlock(block, dtype) for block in module if isinstance(block, Block)
+            )
         if isinstance(module, nn.Linear):
             return PackedLinear(module.weight, module.bias, dtype)
     if isinstance(module, (nn.Linear, *CONVOLUTIONS)):

@@ -69,6 +69,15 @@ class PackedLinear(nn.Module):
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, follow, [], "")
 
 
+def pack(module: nn.Module, dtype: torch.dtype) -> None:
+    """Put a ``PackedLinear`` in the place of every linear layer inside `module`; their own weights are let go."""
+    for name, child in module.named_children():
+        if type(child) is nn.Linear:  # what is made of it may do more
+            setattr(module, name, PackedLinear(child.weight, child.bias, dtype))
+        else:
+            pack(child, dtype)
+
+
 if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
 
     @register_flop_formula(torch.ops.mkldnn._linear_pointwise)
