@@ -1,11 +1,12 @@
 """An imported Stable Diffusion 1.5 beside diffusers' own pipeline: wall time in turns, and peak memory.
 
-    python benchmarks/imported.py [--repeats 5] [--steps 20] [--float32] [--small] [--out FOLDER]
+    python benchmarks/imported.py [--repeats 3] [--steps 20] [--no-float32] [--small] [--out FOLDER]
 
 The pipeline has the real shapes (U-Net of 860 million weights, autoencoder, text encoder) and random weights; it is
-built once under --cache. Each side runs in a process of its own, so that each has its own peak of memory, and they
-take turns, so that what else the machine does meets both alike. 512 px, DPM++2M, guidance 7.5, one picture, a new
-prompt each time. Ratios are ours by theirs; below 1 Ornstein is faster or smaller.
+built once under --cache. Each side runs in a process of its own, so that each has its own peak of memory, and sides
+take turns, so that what else the machine does meets all alike: first all in the machine's own dtype, then in float32.
+512 px, DPM++2M, guidance 7.5, one picture, a new prompt each time. Ratios are ours by theirs; below 1 Ornstein is
+faster or smaller.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ SMALL = {
     "block_out_channels": (32, 64), "layers_per_block": 1, "attention_head_dim": 4,
     "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"), "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
 }  # fmt: skip
+
+
+Draw = Callable[[int, int], object]
+"""A picture of a turn, in so many steps."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def build(folder: Path, small: bool) -> None:
     pipe.to(dtype=torch.float16).save_pretrained(folder)
 
 
-def peer(folder: Path, steps: int, size: int, dtype: str, _: str) -> Callable[[int], object]:
+def peer(folder: Path, size: int, dtype: str, interval: bool) -> Draw:
     """Diffusers' own pipeline."""
     import torch
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
@@ -108,7 +113,7 @@ def peer(folder: Path, steps: int, size: int, dtype: str, _: str) -> Callable[[i
     pipe: Any = StableDiffusionPipeline.from_pretrained(folder / "pipe", torch_dtype=getattr(torch, dtype))
     pipe.set_progress_bar_config(disable=True)
 
-    def draw(turn: int) -> object:
+    def draw(turn: int, steps: int) -> object:
         return pipe(
             f"a cat number {turn}", num_inference_steps=steps, guidance_scale=GUIDANCE, height=size, width=size,
             generator=torch.Generator().manual_seed(turn), output_type="np",
@@ -117,7 +122,7 @@ def peer(folder: Path, steps: int, size: int, dtype: str, _: str) -> Callable[[i
     return draw
 
 
-def ours(folder: Path, steps: int, size: int, dtype: str, interval: str) -> Callable[[int], object]:
+def ours(folder: Path, size: int, dtype: str, interval: bool) -> Draw:
     """The imported model; `dtype` "auto" is what it chooses itself."""
     import torch
 
@@ -133,26 +138,34 @@ def ours(folder: Path, steps: int, size: int, dtype: str, interval: str) -> Call
         sampling = sampling.model_copy(update={"interval": (low, high)})
     model.recipe = model.recipe.model_copy(update={"sampling": sampling})
 
-    def draw(turn: int) -> object:
+    def draw(turn: int, steps: int) -> object:
         prompt = f"a cat number {turn}"
         return model.generate(prompt, turn, steps=steps, guidance=GUIDANCE, sampler=SAMPLER, size=size)
 
     return draw
 
 
-def serve(side: str, *arguments: Any) -> None:
-    """Be one side: load, then draw a picture for each line read, and answer with seconds and the peak of memory."""
+def serve(side: str, steps: int, *arguments: Any) -> None:
+    """Be one side: load and draw once; then draw for each line read, and answer with seconds and the peak of memory."""
     work = {"peer": peer, "ours": ours}[side](*arguments)
-    for turn, _ in enumerate(sys.stdin):
+    work(0, 2)
+    print(json.dumps({}), flush=True)
+    for turn, _ in enumerate(sys.stdin, 1):
         started = time.perf_counter()
-        work(turn)
+        work(turn, steps)
         spent = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps({"seconds": spent, "peak": peak}), flush=True)
 
 
 class Side:
-    """A process that is one side."""
+    """A process that is one side, warm: it has drawn a picture in two steps.
+
+    Args:
+        arguments: of the command line.
+        side: "peer" or "ours". dtype: of it; "auto" is what ours chooses itself.
+        interval: whether guidance acts only within `INTERVAL`.
+    """
 
     def __init__(self, arguments: argparse.Namespace, side: str, dtype: str, interval: bool = False) -> None:
         command = [
@@ -167,19 +180,29 @@ class Side:
         ]
         command += ["--steps", str(arguments.steps), "--size", str(arguments.size)]
         command += ["--interval"] * interval
+        self.turns: list[dict[str, float]] = []
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
+        self._answer()
 
-    def turn(self) -> dict[str, float]:
+    def turn(self) -> None:
         """One picture."""
         assert self.process.stdin
-        assert self.process.stdout
         print("go", file=self.process.stdin, flush=True)
+        self.turns.append(self._answer())
+
+    def _answer(self) -> dict[str, float]:
+        assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"a side ended with {self.process.wait()}")
         return json.loads(line)
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """Of each picture."""
+        return np.array([turn["seconds"] for turn in self.turns])
 
     def close(self) -> None:
         """End the process."""
@@ -188,32 +211,22 @@ class Side:
         self.process.wait()
 
 
-def compare(
-    arguments: argparse.Namespace,
-    what: str,
-    their: str,
-    our: str,
-    wanted: float | None,
-    interval: bool = False,
-) -> Line:
-    """Both in turns, after a picture of each that does not count."""
-    sides = {
-        "theirs": Side(arguments, "peer", their),
-        "ours": Side(arguments, "ours", our, interval),
-    }
-    spent: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
-    for _ in range(arguments.repeats + 1):
-        for name, side in sides.items():
-            spent[name].append(side.turn())
-    for side in sides.values():
+def in_turns(sides: list[Side], repeats: int) -> None:
+    """So many pictures of each, then the end."""
+    for _ in range(repeats):
+        for side in sides:
+            side.turn()
+    for side in sides:
         side.close()
-    seconds = {name: np.array([turn["seconds"] for turn in turns[1:]]) for name, turns in spent.items()}
-    low, ratio, high = (float(q) for q in np.quantile(seconds["ours"] / seconds["theirs"], (0.25, 0.5, 0.75)))
-    medians = {name: float(np.median(each)) for name, each in seconds.items()}
-    memory = {name: int(turns[-1]["peak"]) for name, turns in spent.items()}
+
+
+def compared(what: str, theirs: Side, ours: Side, wanted: float | None) -> Line:
+    """Two sides that took turns."""
+    low, ratio, high = (float(q) for q in np.quantile(ours.seconds / theirs.seconds, (0.25, 0.5, 0.75)))
     return Line(
-        what, medians["theirs"], medians["ours"], ratio, low, high, wanted, memory["theirs"], memory["ours"]
-    )
+        what, float(np.median(theirs.seconds)), float(np.median(ours.seconds)), ratio, low, high, wanted,
+        int(theirs.turns[-1]["peak"]), int(ours.turns[-1]["peak"]),
+    )  # fmt: skip
 
 
 def table(lines: list[Line]) -> str:
@@ -235,10 +248,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--float32", action="store_true", help="also with both sides in float32")
+    parser.add_argument("--no-float32", action="store_true", help="only in the machine's own dtype")
     parser.add_argument("--small", action="store_true", help="tiny networks, to try the script itself")
     parser.add_argument("--cache", type=Path, default=None, help="folder of pipeline and bundle")
     parser.add_argument("--out", type=Path, default=Path("runs/imported"))
@@ -249,8 +262,14 @@ def main() -> None:
     if arguments.cache is None:
         arguments.cache = Path("runs/imported") / ("small" if arguments.small else "sd15")
     if arguments.side:
-        serve(arguments.side, arguments.cache, arguments.steps, arguments.size, arguments.dtype,
-              "interval" if arguments.interval else "")  # fmt: skip
+        serve(
+            arguments.side,
+            arguments.steps,
+            arguments.cache,
+            arguments.size,
+            arguments.dtype,
+            arguments.interval,
+        )
         return
     report(arguments)
 
@@ -266,17 +285,22 @@ def report(arguments: argparse.Namespace) -> None:
         build(arguments.cache / "pipe", arguments.small)
         import_pipeline(str(arguments.cache / "pipe"), arguments.cache / "bundle", "sd15-shaped")
     fast = str(fast_dtype()).removeprefix("torch.")
-    wanted = [(f"same sampler, dtype ({fast}) and weights", fast, fast, SAME, False)]
-    if arguments.float32 and fast != "float32":
-        wanted.append(("same sampler, dtype (float32) and weights", "float32", "float32", SAME, False))
-    wanted += [
-        (f"as each loads it: float32 against {fast}", "float32", "auto", DEFAULTS, False),
-        (f"{fast}, ours guided only at sigma {INTERVAL[0]} to {INTERVAL[1]}", fast, fast, None, True),
+    theirs, mine = Side(arguments, "peer", fast), Side(arguments, "ours", fast)
+    narrow = Side(arguments, "ours", fast, interval=True)
+    in_turns([theirs, mine, narrow], arguments.repeats)
+    lines = [
+        compared(f"same sampler, dtype ({fast}) and weights", theirs, mine, SAME),
+        compared(f"{fast}, ours guided only at sigma {INTERVAL[0]} to {INTERVAL[1]}", theirs, narrow, None),
     ]
-    lines: list[Line] = []
-    for what, their, our, limit, interval in wanted:
-        lines.append(compare(arguments, what, their, our, limit, interval))
-        print(f"{what}: {lines[-1].ratio:.2f} ({lines[-1].low:.2f} to {lines[-1].high:.2f})", flush=True)
+    print(table(lines), flush=True)
+    if not arguments.no_float32 and fast != "float32":
+        theirs, mine = Side(arguments, "peer", "float32"), Side(arguments, "ours", "float32")
+        free = Side(arguments, "ours", "auto")
+        in_turns([theirs, mine, free], (arguments.repeats + 1) // 2)  # of long turns fewer
+        lines += [
+            compared("same sampler, dtype (float32) and weights", theirs, mine, SAME),
+            compared(f"as each loads it: float32 against {fast}", theirs, free, DEFAULTS),
+        ]
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "table.md").write_text(table(lines))
     facts = {
