@@ -60,15 +60,18 @@ def _parameter(parameter: Any) -> str | None:
 
 def samplers() -> str:
     """The methods a user can name."""
+    import torch
+
     from ornstein.sample.registry import METHODS
 
-    rows = [
-        f"| `{name}` | {m.order} | {m.evaluations} | {'yes' if m.stochastic else 'no'} | {m.summary} |"
-        for name, m in METHODS.items()
-    ]
-    return "\n".join(
-        ["| name | order | evaluations a step | draws noise | |", "|---|---|---|---|---|", *rows]
-    )
+    sample = torch.zeros(1, 2)
+    rows: list[str] = []
+    for name, m in METHODS.items():
+        kept = sum(value.shape == sample.shape for value in m.fresh(sample).values())
+        noise = "yes" if m.stochastic else "no"
+        rows.append(f"| `{name}` | {m.order} | {m.evaluations} | {kept} | {noise} | {m.summary} |")
+    head = "| name | order | evaluations a step | samples remembered | draws noise | |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
 
 
 def recipe(name: str) -> str:
