@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ornstein.net.attention import attend
+from ornstein.net.packed import PackedLinear
 from ornstein.net.tokens import patchify, unpatchify
 from ornstein.process.gaussian import DiscreteBeta
 
@@ -46,12 +47,12 @@ class Labels:
 
 @dataclass(frozen=True)
 class Block:
-    """Weights of one block, as ``F.linear`` takes them."""
+    """The products of one block."""
 
-    qkv: tuple[Tensor, Tensor]
-    out: tuple[Tensor, Tensor]
-    widen: tuple[Tensor, Tensor]
-    narrow: tuple[Tensor, Tensor]
+    qkv: PackedLinear
+    out: PackedLinear
+    widen: PackedLinear
+    narrow: PackedLinear
 
 
 class ConvertedDiT:
@@ -126,12 +127,12 @@ class ConvertedDiT:
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = modulation.unbind(-2)
         batch, length, width = x.shape
         calm = torch.addcmul(shift_a, F.layer_norm(x, (width,), eps=EPSILON), scale_a)
-        qkv = F.linear(calm, *weights.qkv).view(batch, length, 3, self.heads, -1)
+        qkv = weights.qkv(calm).view(batch, length, 3, self.heads, -1)
         mixed = attend(*qkv.permute(2, 0, 3, 1, 4), mask=None).transpose(1, 2).reshape(x.shape)
-        x = torch.addcmul(x, gate_a, F.linear(mixed, *weights.out))
+        x = torch.addcmul(x, gate_a, weights.out(mixed))
         calm = torch.addcmul(shift_f, F.layer_norm(x, (width,), eps=EPSILON_FEED_FORWARD), scale_f)
-        hidden = gelu(F.linear(calm, *weights.widen))
-        return torch.addcmul(x, gate_f, F.linear(hidden, *weights.narrow))
+        hidden = gelu(weights.widen(calm))
+        return torch.addcmul(x, gate_f, weights.narrow(hidden))
 
 
 class Prepared:
@@ -181,12 +182,12 @@ def gelu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 def _block(state: dict[str, Tensor], name: str) -> Block:
     parts = [_pair(state, f"{name}.attn1.to_{part}") for part in "qkv"]
-    return Block(
-        qkv=(torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts])),
-        out=_pair(state, f"{name}.attn1.to_out.0"),
-        widen=_pair(state, f"{name}.ff.net.0.proj"),
-        narrow=_pair(state, f"{name}.ff.net.2"),
+    weight, bias = (torch.cat(each) for each in zip(*parts, strict=True))
+    out, widen, narrow = (
+        PackedLinear(*_pair(state, f"{name}.{part}"), weight.dtype)
+        for part in ("attn1.to_out.0", "ff.net.0.proj", "ff.net.2")
     )
+    return Block(PackedLinear(weight, bias, weight.dtype), out, widen, narrow)
 
 
 def _pair(state: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
