@@ -107,10 +107,8 @@ class InferenceBlock(nn.Module):
         scales = _in_pairs(scales, 1)[:, None].expand(-1, self.heads, -1)
         self.register_buffer("scales", scales.contiguous())  # of each head, since longer passes are faster
         self.scales: Tensor
-        ones = torch.tensor([0, 1, 0, 0, 1, 0], device=block.offsets.device)[
-            :, None
-        ]  # what scales are added to
-        self.register_buffer("offsets", block.offsets.detach() + ones)
+        added = torch.tensor([[0], [1], [0], [0], [1], [0]], device="cpu")  # scales are added to 1
+        self.register_buffer("offsets", block.offsets.detach() + added)
         self.offsets: Tensor
 
     def forward(
