@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ornstein.net.attention import attend
+from ornstein.net.inference import keep_freed_memory
 from ornstein.net.packed import PackedLinear
 from ornstein.net.tokens import patchify, unpatchify
 from ornstein.process.gaussian import DiscreteBeta
@@ -145,6 +146,7 @@ class Prepared:
     """
 
     def __init__(self, network: ConvertedDiT, timesteps: Tensor, labels: Tensor) -> None:
+        keep_freed_memory()
         self._network = network
         self._labels = labels.unique()
         self._timesteps = timesteps.double()

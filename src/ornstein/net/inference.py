@@ -31,7 +31,7 @@ def for_inference(network: nn.Module, dtype: torch.dtype) -> nn.Module:
         network: any module, left as it is. Whether its later changes reach the copy is undefined: make another one.
         dtype: of the products.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
     made = copy.deepcopy(network, shared).eval()
     return _replaced(made, dtype)
@@ -55,7 +55,7 @@ def _replaced(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     return module
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have the C library keep the memory that layers free, where it would return it and then zero it page by page.
 
     glibc keeps up to twice the largest block freed so far, of those up to 32 MB (mallopt(3), M_TRIM_THRESHOLD). This
