@@ -67,7 +67,7 @@ def samplers() -> str:
     sample = torch.zeros(1, 2)
     rows: list[str] = []
     for name, m in METHODS.items():
-        kept = sum(value.shape == sample.shape for value in m.fresh(sample).values())
+        kept = sum(isinstance(v, torch.Tensor) and v.shape == sample.shape for v in m.fresh(sample).values())
         noise = "yes" if m.stochastic else "no"
         rows.append(f"| `{name}` | {m.order} | {m.evaluations} | {kept} | {noise} | {m.summary} |")
     head = "| name | order | evaluations a step | samples remembered | draws noise | |"
