@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -124,6 +126,13 @@ def test_packed_products_are_the_layer_s(monkeypatch, dtype, there):
     ):
         assert found.dtype == dtype
         torch.testing.assert_close(found.float(), wanted.float(), **close)
+
+
+def test_a_model_that_has_generated_can_be_copied():
+    net = new_patched(2)
+    held = [net, for_inference(net, torch.bfloat16)]
+    with torch.inference_mode():
+        torch.testing.assert_close(asked(copy.deepcopy(held)[1], 4, 4), asked(held[1], 4, 4))
 
 
 @torch.inference_mode()

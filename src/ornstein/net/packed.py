@@ -62,6 +62,10 @@ class PackedLinear(nn.Module):
             x.to(self.dtype), other, self.weight, self.bias, "mul"
         )
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> PackedLinear:
+        """Itself: it never changes, and packed weights cannot be read."""
+        return self
+
     def _product(self, x: Tensor, follow: str) -> Tensor:
         x = x.to(self.dtype)
         if not self.packed:
