@@ -145,10 +145,8 @@ def fit(
     Raises:
         OrnsteinError: the numbers do not stay finite.
     """
-    solver, most = (
-        Solver(model.grid(), evaluations, model.recipe.process.path),
-        min(plan.batch, with_gradients(model, model.recipe.sampling.size)),
-    )
+    solver = Solver(model.grid(), evaluations, model.recipe.process.path)
+    most = min(plan.batch, with_gradients(model, model.recipe.sampling.size))
     order, learned = stream("fit order", plan.seed, evaluations), len(examples.noise) * 3 // 4
     measured = examples.some(torch.arange(learned, len(examples.noise)))
     optimiser = torch.optim.Adam(solver.parameters(), lr=RATE, betas=(0.9, 0.95))
