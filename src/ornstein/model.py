@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
 from ornstein.guide.rules import RuleSetting, on_path
 from ornstein.guide.schedules import ScheduleSetting
+from ornstein.limits import LARGEST, SMALLEST, refuse
 from ornstein.output import Output
 from ornstein.process.fields import pad
 from ornstein.process.noise import row_noise
@@ -49,8 +49,8 @@ from ornstein.shelf import find
 if TYPE_CHECKING:
     from ornstein.data.manifest import Row
 
-SMALLEST, LARGEST = 32, 256
-"""Sides of the smallest picture, unless the model was trained at a smaller one, and of the largest."""
+Imprint = Callable[[Tensor, Sequence[int]], Tensor]
+"""Changes noise (rows, *shape) of unit variance, one seed a row, before pictures are made of it; each row alone."""
 
 
 class Model:
@@ -168,6 +168,7 @@ class Model:
         rule: str | RuleSetting | Sequence[str | RuleSetting] | None = None,
         schedule: str | ScheduleSetting | Sequence[str | ScheduleSetting] | None = None,
         reuse: int | Sequence[int] = 1,
+        imprint: Imprint | None = None,
         progress: Progress = lambda done, of: None,
     ) -> list[Output]:
         """Make `n` pictures of each prompt, in the order of the prompts.
@@ -186,6 +187,7 @@ class Model:
             rule: of guidance, by its values or as text: "rescaled:share=0.5".
             schedule: of the scale over time, likewise: "linear".
             reuse: the network's deep blocks run at every so many evaluations, and are foreseen in between; 1 is off.
+            imprint: changes the noise that pictures start from.
             progress: told (steps done, steps in all).
 
         Raises:
@@ -196,20 +198,45 @@ class Model:
             steps=steps, guidance=guidance, sampler=sampler, size=size, compose=compose, rule=rule, schedule=schedule,
             reuse=reuse,
         )  # fmt: skip
+        return self.make(asked, imprint=imprint, progress=progress)
+
+    def make(
+        self,
+        asked: Sequence[Request],
+        *,
+        imprint: Imprint | None = None,
+        progress: Progress = lambda done, of: None,
+    ) -> list[Output]:
+        """The pictures of requests that are spelled out, in their order; ``generate`` spells them out.
+
+        Args:
+            asked: what to make.
+            imprint: changes the noise that pictures start from.
+            progress: told (steps done, steps in all).
+
+        Raises:
+            UsageError: what this model cannot do, before anything runs.
+        """
         self._refuse(asked)
         plan = batches(asked, self.rows)
         outputs: dict[int, Output] = {}
         done, total = 0, sum(asked[batch[0]].steps for batch in plan)
         for batch in plan:
             rows = [asked[index] for index in batch]
-            pictures = self._run(rows, self.dtype, lambda step, offset=done: progress(offset + step, total))
+            pictures = self._run(
+                rows, self.dtype, imprint, lambda step, offset=done: progress(offset + step, total)
+            )
             for row, (index, picture) in enumerate(zip(batch, pictures, strict=True)):
                 outputs[index] = Output(picture, self._record(rows, row))
             done += rows[0].steps
         return [outputs[index] for index in range(len(asked))]
 
-    def replay(self, record: Record) -> Output:
+    def replay(self, record: Record, imprint: Imprint | None = None) -> Output:
         """Make a picture again from its record: the same numbers on the same machine and build.
+
+        Args:
+            record: of the picture.
+            imprint: that changed its noise then.
 
         Raises:
             OrnsteinError: it was made by another model.
@@ -226,9 +253,10 @@ class Model:
         computation = record.computation
         rows = [record.request] * computation.rows  # neighbours never matter, only how many there are
         with sharing(computation.threads):
-            pictures = self._run(rows, DTYPES[computation.dtype])
+            pictures = self._run(rows, DTYPES[computation.dtype], imprint)
             made = self._record(rows, computation.row, computation.dtype)
-        return Output(pictures[computation.row], made.model_copy(update={"form": record.form}))
+        kept = {"form": record.form, "policy": record.policy, "mark": record.mark}
+        return Output(pictures[computation.row], made.model_copy(update=kept))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -247,17 +275,7 @@ class Model:
 
     def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
-        multiple, (smallest, largest) = self.recipe.network.multiple, self.limits
-        for request in asked:
-            if request.size % multiple or not smallest <= request.size <= largest:
-                raise UsageError(
-                    f"size {request.size} is not supported: this model makes multiples of {multiple} from {smallest} "
-                    f"to {largest}; it was trained at {_listed(self.sizes)}"
-                )
-        for size in {request.size for request in asked} - {self.recipe.sampling.size, *self.sizes}:
-            warnings.warn(f"this model was trained at {_listed(self.sizes)} pixels, not {size}", stacklevel=3)
-        for request in asked:  # a replayed one may name a fit that is no longer there
-            self.recipe.sampling.method(request.sampler, request.steps, request.guidance)
+        refuse(asked, self.recipe, self.sizes, self.limits)
         told = dict.fromkeys(
             phrase
             for request in asked
@@ -268,7 +286,11 @@ class Model:
 
     @torch.inference_mode()
     def _run(
-        self, rows: Sequence[Request], dtype: torch.dtype, progress: Callable[[int], None] = lambda step: None
+        self,
+        rows: Sequence[Request],
+        dtype: torch.dtype,
+        imprint: Imprint | None = None,
+        progress: Callable[[int], None] = lambda step: None,
     ) -> np.ndarray:
         """Pictures of one batch of like requests, uint8 (rows, H, W, C) premultiplied."""
         states = self.trajectory(
@@ -282,6 +304,7 @@ class Model:
             rule=rows[0].rule,
             schedule=rows[0].schedule,
             reuse=rows[0].reuse,
+            imprint=imprint,
             dtype=dtype,
         )
         x = None
@@ -343,13 +366,14 @@ class Model:
         rule: RuleSetting | None = None,
         schedule: ScheduleSetting | None = None,
         reuse: int = 1,
+        imprint: Imprint | None = None,
         network: nn.Module | None = None,
         dtype: torch.dtype | None = None,
     ) -> Iterator[State]:
         """Yield the sampler's states for one batch: one prompt, seed, number of steps and scale a row."""
         path = self.recipe.process.path
         method, grids = self.plan(sampler, steps, size)
-        x = self.start(seeds, size, [grid[0] for grid in grids])
+        x = self.start(seeds, size, [grid[0] for grid in grids], imprint)
         condition = self.condition(prompts, negatives, guidance, grids)
         denoiser = self.denoiser(network, dtype)
         if reuse > 1:
@@ -373,7 +397,9 @@ class Model:
         """Which times pictures of `size` visit; of the model's own size where None."""
         return self.recipe.sampling.grid
 
-    def start(self, seeds: Sequence[int], size: int, times: Sequence[Tensor]) -> Tensor:
+    def start(
+        self, seeds: Sequence[int], size: int, times: Sequence[Tensor], imprint: Imprint | None = None
+    ) -> Tensor:
         """Noise as it is at each row's first time: (rows, *shape of a sample), float32.
 
         Raises:
@@ -386,6 +412,8 @@ class Model:
             )
         noise = row_noise(seeds, 0, torch.empty(len(seeds), *recipe.codec.shape(size)))
         assert isinstance(noise, Tensor)
+        if imprint is not None:
+            noise = imprint(noise, seeds)
         scale = recipe.process.path(torch.stack(list(times))).scale.float()
         return (noise * pad(scale, noise)).to(self.device)
 
@@ -414,7 +442,3 @@ class Model:
         settings = self.recipe.sampling
         chosen = on_path(rule or settings.rule, self.recipe.process.path)
         return ClassifierFree(denoiser, settings.interval, chosen, schedule or settings.schedule)
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    return " and ".join(str(size) for size in sizes)

@@ -6,16 +6,17 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ornstein import __version__
 from ornstein.config import Config
 from ornstein.request import Request
 
 MAX_ROWS = 64
+LATER = ("policy", "mark")
 
 
 class ModelName(Config):
@@ -74,8 +75,19 @@ class FileForm(Config):
     background: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = None
 
 
+class Mark(Config):
+    """The code that the noise of a picture carries, and the first digits of the sha256 of the key it was made with."""
+
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
+    code: int = Field(ge=0, lt=4096)
+
+
 class Record(Config):
-    """One picture's record, version 1."""
+    """One picture's record, version 1.
+
+    Attributes:
+        policy: hash of the policy under which it was made; None without a guard. mark: None without a watermark.
+    """
 
     version: Literal[1] = 1
     request: Request
@@ -83,6 +95,13 @@ class Record(Config):
     computation: Computation
     platform: Platform
     form: FileForm = FileForm()
+    policy: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    mark: Mark | None = None
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what was not there, of what old records do not know: those replay to the same bytes."""
+        return {name: value for name, value in whole(self).items() if value is not None or name not in LATER}
 
 
 @contextmanager
