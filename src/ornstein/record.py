@@ -95,7 +95,7 @@ class Record(Config):
     computation: Computation
     platform: Platform
     form: FileForm = FileForm()
-    policy: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    policy: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     mark: Mark | None = None
 
     @model_serializer(mode="wrap")
