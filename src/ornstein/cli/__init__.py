@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from ornstein.cli.certs import app as certs
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
@@ -22,6 +23,7 @@ from ornstein.cli.models import app as models
 from ornstein.cli.replay import replay
 from ornstein.cli.scorer import scorer
 from ornstein.cli.train import train
+from ornstein.cli.verify import verify
 from ornstein.errors import OrnsteinError, StoppedError
 
 app = typer.Typer(
@@ -42,6 +44,8 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(scorer)
 app.command()(fit)
+app.command()(verify)
+app.add_typer(certs, name="certs")
 app.command()(doctor)
 
 

@@ -1,0 +1,35 @@
+"""Kinds of files that carry credentials, told by their first bytes: a name's suffix proves nothing."""
+
+from __future__ import annotations
+
+_STARTS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"fLaC", "audio/flac"),
+)
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
+_BRANDS = {b"avif": "image/avif", b"avis": "image/avif", b"M4A ": "audio/mp4"}
+NAMES = "PNG, JPEG, WebP, GIF, TIFF, AVIF, MP4, M4A, WAV or FLAC"
+
+
+def mime_of(data: bytes) -> str | None:
+    """The media type of a file's bytes; None where credentials have no place in it."""
+    if data[:4] == b"RIFF":
+        return _RIFF.get(data[8:12])
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "video/mp4")
+    if data[:3] == b"ID3":  # a signed FLAC file carries its credential in such a tag, before the sound
+        data = data[10 + _synchsafe(data[6:10]) :][:4]
+    return next((mime for start, mime in _STARTS if data.startswith(start)), None)
+
+
+def _synchsafe(size: bytes) -> int:
+    """An ID3 size: seven bits a byte."""
+    number = 0
+    for byte in size:
+        number = number << 7 | byte & 0x7F
+    return number
