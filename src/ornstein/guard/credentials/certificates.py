@@ -76,8 +76,13 @@ def development() -> Identity:
 
 def development_root() -> x509.Certificate | None:
     """The root of the development chain; None where there is no chain yet. Raises OrnsteinError."""
-    file = folder() / ROOT
-    return read_certificates(read_file(file), str(file))[0] if file.exists() else None
+    place = folder()
+    if not place.exists():
+        return None
+    try:
+        return read_certificates(read_file(place / ROOT), str(place / ROOT))[0]
+    except OrnsteinError as error:
+        raise OrnsteinError(f"{_damaged(place)} ({error})") from error
 
 
 def _damaged(place: Path) -> str:

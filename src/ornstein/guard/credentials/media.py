@@ -12,7 +12,13 @@ _STARTS = (
     (b"fLaC", "audio/flac"),
 )
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
-_BRANDS = {b"avif": "image/avif", b"avis": "image/avif", b"M4A ": "audio/mp4"}
+_FILMS = (b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"dash", b"M4V ", b"qt  ")
+_BRANDS = {
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"M4A ": "audio/mp4",
+    **dict.fromkeys(_FILMS, "video/mp4"),
+}
 NAMES = "PNG, JPEG, WebP, GIF, TIFF, AVIF, MP4, M4A, WAV or FLAC"
 
 
@@ -21,7 +27,7 @@ def mime_of(data: bytes) -> str | None:
     if data[:4] == b"RIFF":
         return _RIFF.get(data[8:12])
     if data[4:8] == b"ftyp":
-        return _BRANDS.get(data[8:12], "video/mp4")
+        return _BRANDS.get(data[8:12])  # no hash covers the brand: an unknown one is no kind of file
     if data[:3] == b"ID3":  # a signed FLAC file carries its credential in such a tag, before the sound
         data = data[10 + _synchsafe(data[6:10]) :][:4]
     return next((mime for start, mime in _STARTS if data.startswith(start)), None)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from ornstein.errors import OrnsteinError
 from ornstein.guard.credentials.media import mime_of
 
+BROKEN = "the file is not whole"
+PNG_CREDENTIAL = b"caBX"
 JPEG_SCAN, JPEG_APP11 = 0xDA, 0xEB
 
 
@@ -18,7 +20,7 @@ def without(data: bytes) -> bytes:
     """
     mime = mime_of(data)
     if mime == "image/png":
-        return data[:8] + b"".join(_png(data))
+        return data[:8] + b"".join(chunk for chunk in png_chunks(data) if chunk[4:8] != PNG_CREDENTIAL)
     if mime == "image/jpeg":
         return data[:2] + b"".join(_jpeg(data))
     if mime in ("image/webp", "audio/wav"):
@@ -27,13 +29,12 @@ def without(data: bytes) -> bytes:
     raise OrnsteinError("credentials are taken out of PNG, JPEG, WebP and WAV files only")
 
 
-def _png(data: bytes) -> Iterator[bytes]:
-    """The chunks but ``caBX``: length, type, data, checksum (PNG, third edition, section 5.3)."""
+def png_chunks(data: bytes) -> Iterator[bytes]:
+    """A PNG file's chunks: length, type, data, checksum (PNG, third edition, section 5.3). Raises OrnsteinError."""
     start = 8
     while start < len(data):
         chunk = _part(data, start, 12 + int.from_bytes(data[start : start + 4], "big"))
-        if chunk[4:8] != b"caBX":
-            yield chunk
+        yield chunk
         start += len(chunk)
 
 
@@ -51,6 +52,8 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
 def _riff(data: bytes) -> Iterator[bytes]:
     """The chunks but ``C2PA``: type, length, data padded to an even length."""
     start = 12
+    if 8 + int.from_bytes(data[4:8], "little") != len(data):
+        raise OrnsteinError(BROKEN)
     while start < len(data):
         size = int.from_bytes(data[start + 4 : start + 8], "little")
         chunk = _part(data, start, 8 + size + size % 2)
@@ -61,5 +64,5 @@ def _riff(data: bytes) -> Iterator[bytes]:
 
 def _part(data: bytes, start: int, size: int) -> bytes:
     if size < 4 or start + size > len(data):
-        raise OrnsteinError("the file is not whole")
+        raise OrnsteinError(BROKEN)
     return data[start : start + size]

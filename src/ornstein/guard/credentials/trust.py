@@ -10,6 +10,7 @@ from cryptography import x509
 
 from ornstein.guard.credentials.certificates import development_root
 from ornstein.guard.credentials.pem import as_pem, read_certificates, read_file
+from ornstein.guard.credentials.profile import SIGNING
 from ornstein.shelf import home
 
 DEVELOPMENT, OTHERS = (
@@ -52,10 +53,11 @@ class Trust:
     def context(self) -> Context:
         """The library's settings: trust is checked, nothing goes over the network, no thumbnails (400 kB each)."""
         lists = {OTHERS: self.anchors, DEVELOPMENT: (self.development,) if self.development else ()}
+        trust = {name: as_pem(anchors).decode() for name, anchors in lists.items() if anchors}
         return Context.from_dict(
             {
                 "version": 1,
-                "trust": {name: as_pem(anchors).decode() for name, anchors in lists.items() if anchors},
+                "trust": trust | {"trust_config": "\n".join(purpose.dotted_string for purpose in SIGNING)},
                 "verify": {
                     "verify_trust": True,
                     "verify_after_sign": False,  # the chain was linted; reading it all again doubles the time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -11,9 +12,11 @@ import c2pa
 from pydantic import ValidationError
 
 from ornstein.config import Config
+from ornstein.errors import OrnsteinError
 from ornstein.guard.credentials.claim import ACTIONS, LABEL, TRAINING, USES, Claim
 from ornstein.guard.credentials.media import NAMES, mime_of
 from ornstein.guard.credentials.pem import title
+from ornstein.guard.credentials.stripping import PNG_CREDENTIAL, png_chunks
 from ornstein.guard.credentials.texts import one_line
 from ornstein.guard.credentials.trust import DEVELOPMENT, Trust
 
@@ -22,6 +25,7 @@ NOTHING = "no credential in it; that proves nothing about where it comes from"
 STATES: dict[str, State] = {"Trusted": "trusted", "Valid": "valid"}
 EXPIRED, UNTRUSTED = "signingCredential.expired", "signingCredential.untrusted"
 EDITED, UNSTAMPED = "assertion.hashedURI.mismatch", "timeStamp.untrusted"
+DAMAGED = "the file or its credential is damaged"
 CHANGED = "the file was changed after it was signed, or the credential was taken from another file"
 REASONS = {
     "assertion.dataHash.mismatch": CHANGED,
@@ -81,7 +85,18 @@ def verify(data: bytes, trust: Trust) -> Verdict:
             store, whole = json.loads(reader.json()), json.loads(reader.crjson())
     except (c2pa.C2paError, ValueError, RecursionError) as error:
         return _unreadable(error)
+    if mime == "image/png" and not _sum_holds(data):
+        return Verdict(state="invalid", reasons=(f"{DAMAGED}: its checksum is wrong",))
     return _judge(store, whole, trust)
+
+
+def _sum_holds(data: bytes) -> bool:
+    """Whether a PNG file's credential is as it was written: hashes leave out its padding, which its checksum covers."""
+    try:
+        chunks = [chunk for chunk in png_chunks(data) if chunk[4:8] == PNG_CREDENTIAL]
+    except OrnsteinError:
+        return False
+    return all(zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big") for chunk in chunks)
 
 
 def _unreadable(error: Exception) -> Verdict:
@@ -92,7 +107,7 @@ def _unreadable(error: Exception) -> Verdict:
         where = one_line(str(error).rpartition(" ")[2])
         return Verdict(state="none", reasons=(f"{NOTHING}; it names one at {where}, and nothing is fetched",))
     what = one_line(error) or type(error).__name__.strip("_")
-    return Verdict(state="invalid", reasons=(f"the file or its credential is damaged: {what}",))
+    return Verdict(state="invalid", reasons=(f"{DAMAGED}: {what}",))
 
 
 def _judge(store: Any, whole: Any, trust: Trust) -> Verdict:
