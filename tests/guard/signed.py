@@ -223,6 +223,7 @@ def time_stamps(folder: Path) -> Iterator[tuple[str, tuple[x509.Certificate, ...
     (folder / "settings").write_text(SETTINGS.format(folder))
 
     def answer(query: bytes) -> bytes:
+        assert OPENSSL is not None
         (folder / "query").write_bytes(query)
         arguments = ["-config", folder / "settings", "-section", "t", "-queryfile", folder / "query"]
         subprocess.run([OPENSSL, "ts", "-reply", *arguments, "-out", folder / "reply"], check=True)

@@ -36,16 +36,16 @@ class Claim(Config):
 
     version: Literal[1] = 1
     model: str = Field(max_length=200)
-    fingerprint: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
-    policy: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    fingerprint: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    policy: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     sampler: str = Field(max_length=100)
     steps: int = Field(ge=1)
     evaluations: int = Field(ge=0)
     seed: int = Field(ge=0, lt=2**53)
     guidance: float
-    watermark_key: str | None = Field(None, pattern=r"^[0-9a-f]{16}$")
-    watermark_code: int | None = Field(None, ge=0)
-    prompt: str | None = Field(None, max_length=2000)
+    watermark_key: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
+    watermark_code: int | None = Field(default=None, ge=0)
+    prompt: str | None = Field(default=None, max_length=2000)
 
     @classmethod
     def of(cls, record: Record, evaluations: int) -> Claim:

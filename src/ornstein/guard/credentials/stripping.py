@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from ornstein.errors import OrnsteinError
 from ornstein.guard.credentials.media import mime_of
 
+B = TypeVar("B", bytes, memoryview)
 BROKEN = "the file is not whole"
 PNG_CREDENTIAL = b"caBX"
 JPEG_SCAN, JPEG_APP11 = 0xDA, 0xEB
@@ -29,7 +31,7 @@ def without(data: bytes) -> bytes:
     raise OrnsteinError("credentials are taken out of PNG, JPEG, WebP and WAV files only")
 
 
-def png_chunks(data: bytes) -> Iterator[bytes]:
+def png_chunks(data: B) -> Iterator[B]:
     """A PNG file's chunks: length, type, data, checksum (PNG, third edition, section 5.3). Raises OrnsteinError."""
     start = 8
     while start < len(data):
@@ -62,7 +64,7 @@ def _riff(data: bytes) -> Iterator[bytes]:
         start += len(chunk)
 
 
-def _part(data: bytes, start: int, size: int) -> bytes:
+def _part(data: B, start: int, size: int) -> B:
     if size < 4 or start + size > len(data):
         raise OrnsteinError(BROKEN)
     return data[start : start + size]

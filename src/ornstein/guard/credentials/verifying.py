@@ -93,7 +93,7 @@ def verify(data: bytes, trust: Trust) -> Verdict:
 def _sum_holds(data: bytes) -> bool:
     """Whether a PNG file's credential is as it was written: hashes leave out its padding, which its checksum covers."""
     try:
-        chunks = [chunk for chunk in png_chunks(data) if chunk[4:8] == PNG_CREDENTIAL]
+        chunks = [chunk for chunk in png_chunks(memoryview(data)) if chunk[4:8] == PNG_CREDENTIAL]
     except OrnsteinError:
         return False
     return all(zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big") for chunk in chunks)
