@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ornstein.errors import OrnsteinError
+from ornstein.guard.credentials.claim import Claim
 from ornstein.guard.credentials.signing import Signer
 from ornstein.guard.credentials.stripping import without
 from ornstein.guard.credentials.trust import Trust
@@ -40,7 +40,11 @@ def out(model: Model) -> Output:
 def test_generated_files_with_their_records(signer: Signer, out: Output, form: Format) -> None:
     background = "#ffffff" if form == "jpeg" else None
     data = out.encode(FileForm(format=form, background=background))
-    signed = signer.sign(data, CLAIM).data
+    claim = Claim.of(out.record, evaluations=4)
+    signed = signer.sign(data, claim).data
+    read = verify(signed, Trust()).claim
+    assert (read.seed, read.sampler, read.steps) == (5, out.record.request.sampler, 2)
+    assert (read.model, read.fingerprint) == (out.record.model.name, out.record.model.fingerprint)
     assert len(signed) > len(data) + 3000
     assert without(signed) == data
     assert without(data) == data
@@ -74,7 +78,7 @@ def test_an_edit_of_a_signed_file(signer: Signer) -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "wav"])
-def test_what_is_cut_off_or_odd_is_refused(signer: Signer, kind: str, tmp_path: Path) -> None:
+def test_what_is_cut_off_or_odd_is_refused(signer: Signer, kind: str) -> None:
     data = signer.sign(FILES[kind], CLAIM).data
     for end in range(12, len(data) - len(FILES[kind]), 37):
         with pytest.raises(OrnsteinError, match=r"not whole"):

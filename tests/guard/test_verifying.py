@@ -216,6 +216,23 @@ def test_a_text_that_unfolds_to_half_a_gigabyte_is_left_folded(signed: bytes, tm
     assert said.stdout.split() == ["none", "invalid"]
 
 
+def nested(kind: bytes, depth: int, head: bytes = b"") -> bytes:
+    """Boxes within boxes; each begins with `head`."""
+    step = 8 + len(head)
+    return b"".join(struct.pack(">I", step * left) + kind + head for left in range(depth, 0, -1))
+
+
+def test_boxes_within_boxes_and_circles_of_tags_end(signed: bytes) -> None:
+    start, end = credential(signed)
+    title = signed[start + 16 : start + 46]  # the description box of the credential's outermost one
+    assert title[4:8] == b"jumd"
+    deep = chunk(b"caBX", nested(b"jumb", 20_000, title))
+    circle = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 256, 3, 1, 1, 8)
+    film = FILES["mp4"][:24] + nested(b"moov", 100_000) + FILES["mp4"][24:]
+    for data in (signed[:start] + deep + signed[end:], circle, film):
+        assert verify(data, Trust.find()).state == "invalid"
+
+
 def test_kinds_are_told_by_their_bytes() -> None:
     for kind, data in FILES.items():
         signed = Signer.of(Credentials()).sign(data, CLAIM).data
