@@ -16,6 +16,12 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from PIL import Image
 
 from ornstein.errors import OrnsteinError, UsageError
@@ -182,6 +188,23 @@ def test_a_key_of_another_chain_is_refused_and_never_shown(tmp_path: Path) -> No
     assert key.read_bytes().splitlines()[1].decode() not in str(met.value)
 
 
+def test_keys_in_either_form_of_pem(tmp_path: Path) -> None:
+    for private, form in ((KEY, PrivateFormat.TraditionalOpenSSL), (KEY, PrivateFormat.PKCS8)):
+        who = a_chain(private)
+        chain, key = who.write(tmp_path)
+        key.write_bytes(private.private_bytes(Encoding.PEM, form, NoEncryption()))
+        assert (
+            judged(Signer.of(Credentials(chain=chain, key=key)).sign(PNG, CLAIM).data, who).state == "trusted"
+        )
+
+
+def test_an_encrypted_key_is_told_apart(tmp_path: Path) -> None:
+    chain, key = a_chain(KEY).write(tmp_path)
+    key.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    with pytest.raises(OrnsteinError, match="is encrypted"):
+        Signer.of(Credentials(chain=chain, key=key))
+
+
 KEY = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -294,6 +317,24 @@ def test_a_service_that_is_down_denies_or_is_left_out_as_the_policy_says() -> No
             assert signed.stamp == "down"
             assert judged(signed.data).state == "trusted"
     assert len(asked) == 2  # once each: nobody waits for it again at once
+
+
+def test_a_service_is_asked_again_after_a_while_however_much_is_signed_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bytes] = []
+
+    def useless(query: bytes) -> bytes:
+        asked.append(query)
+        return b"not a time stamp"
+
+    monkeypatch.setattr("ornstein.guard.credentials.signing.REST", 0.5)
+    with listening(useless) as address:
+        signer = Signer.of(Credentials(time_stamp=TimeStamp(url=address, when_down="allow")))
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            assert signer.sign(PNG, CLAIM).stamp == "down"
+    assert 2 <= len(asked) <= 5
 
 
 def test_a_file_that_cannot_be_signed_is_not_blamed_on_the_service() -> None:

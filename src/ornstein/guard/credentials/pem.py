@@ -7,7 +7,12 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 from ornstein.errors import OrnsteinError
@@ -50,6 +55,11 @@ def read_key(pem: bytes, where: str) -> PrivateKeyTypes:
 def as_pem(chain: Sequence[x509.Certificate]) -> bytes:
     """Certificates as one PEM text, in their order."""
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
+
+
+def as_pkcs8(pem: bytes) -> bytes:
+    """A key in the one form that the library reads, whichever of PEM's it was in. Raises OrnsteinError."""
+    return read_key(pem, "the key").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def title(name: x509.Name) -> str:

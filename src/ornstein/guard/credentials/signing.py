@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import c2pa
@@ -18,7 +17,7 @@ from ornstein.guard.credentials.certificates import Identity, development
 from ornstein.guard.credentials.claim import PARENT, Claim, manifest
 from ornstein.guard.credentials.keys import KeyService, Sign
 from ornstein.guard.credentials.media import NAMES, mime_of
-from ornstein.guard.credentials.pem import as_pem, read_certificates, read_file
+from ornstein.guard.credentials.pem import as_pem, as_pkcs8, read_certificates, read_file
 from ornstein.guard.credentials.profile import algorithm, lint
 from ornstein.guard.credentials.texts import one_line
 from ornstein.guard.credentials.trust import Trust
@@ -65,7 +64,13 @@ class Signer:
         _refuse(chain, None)
         self.chain = chain
         self.policy = policy
-        self._native, self._service = native, service
+        self._service = service
+        stamp = policy.time_stamp
+        try:
+            self._plain = native(None)
+            self._stamping = native(stamp.url) if stamp else None
+        except c2pa.C2paError as error:
+            raise OrnsteinError(f"the signing certificate cannot be used: {one_line(error)}") from error
         self._context = Trust.find().context  # by which the library judges the credentials of inputs
         self._resumes = 0.0
 
@@ -79,10 +84,10 @@ class Signer:
         """
         who = _identity(policy)
         _refuse(who.chain, who.key)
-        name, pem = algorithm(who.chain[0].public_key()), as_pem(who.chain)
+        name, pem, key = algorithm(who.chain[0].public_key()), as_pem(who.chain), as_pkcs8(who.key)
 
         def native(stamps: str | None) -> c2pa.Signer:
-            return c2pa.Signer.from_info(c2pa.C2paSignerInfo(name, pem, who.key, stamps))
+            return c2pa.Signer.from_info(c2pa.C2paSignerInfo(name, pem, key, stamps))
 
         return cls(who.chain, native, policy)
 
@@ -128,29 +133,27 @@ class Signer:
         if not self.policy.prompt:
             claim = claim.model_copy(update={"prompt": None})
         file = _File(data, mime, manifest(claim, self.policy.training, parent is not None), parent)
-        stamp = self.policy.time_stamp
-        if stamp is None:
+        if self._stamping is None:
             return Signed(self._embed(file, self._plain), "none")
-        try:
-            if time.monotonic() < self._resumes:
-                raise OrnsteinError(f"it did not answer less than {REST:.0f} s ago")
-            return Signed(self._embed(file, self._stamping), "stamped")
-        except OrnsteinError as error:
-            unstamped = self._embed(file, self._plain)  # so it was the stamp; other errors leave here
-            self._resumes = max(self._resumes, time.monotonic() + REST)
-            if stamp.when_down == "deny":
-                why = f"the time-stamp service {stamp.url} is down, and the policy then denies: {error}"
-                raise OrnsteinError(why) from error
-            return Signed(unstamped, "down")
+        return self._stamped(file, self._stamping)
 
-    @cached_property
-    def _plain(self) -> c2pa.Signer:
-        return self._native(None)
-
-    @cached_property
-    def _stamping(self) -> c2pa.Signer:
-        assert self.policy.time_stamp is not None
-        return self._native(self.policy.time_stamp.url)
+    def _stamped(self, file: _File, stamping: c2pa.Signer) -> Signed:
+        """With a stamp, or as the policy says where there is none to be had."""
+        stamp, why = self.policy.time_stamp, f"it did not answer less than {REST:.0f} s ago"
+        assert stamp is not None
+        if time.monotonic() >= self._resumes:
+            try:
+                return Signed(self._embed(file, stamping), "stamped")
+            except OrnsteinError as error:
+                why = str(error)
+        unstamped = self._embed(file, self._plain)  # so it was the stamp; any other error leaves here
+        if time.monotonic() >= self._resumes:
+            self._resumes = time.monotonic() + REST
+        if stamp.when_down == "deny":
+            raise OrnsteinError(
+                f"the time-stamp service {stamp.url} is down, and the policy then denies: {why}"
+            )
+        return Signed(unstamped, "down")
 
     def _embed(self, file: _File, signer: c2pa.Signer) -> bytes:
         signed = io.BytesIO()
