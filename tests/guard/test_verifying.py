@@ -15,6 +15,7 @@ import pytest
 from ornstein.errors import OrnsteinError
 from ornstein.guard.credentials.certificates import folder, make
 from ornstein.guard.credentials.media import mime_of
+from ornstein.guard.credentials.pem import title
 from ornstein.guard.credentials.signing import Signer
 from ornstein.guard.credentials.trust import Trust
 from ornstein.guard.credentials.trust import folder as trusted
@@ -179,6 +180,7 @@ def test_names_of_strangers_do_not_steer_the_terminal(tmp_path: Path) -> None:
     verdict = verify(data, Trust())
     assert "evil" in str(verdict.signer)
     assert all(text.isprintable() for text in [verdict.signer, verdict.issuer, *verdict.reasons])
+    assert title(a_chain(organisation="\x1b[2J").certificates[0].subject).isprintable()
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from ornstein.errors import OrnsteinError
+from ornstein.guard.credentials.texts import one_line
 
 LARGEST = 1 << 20  # bytes of a PEM file; a chain has a few thousand
 
@@ -67,5 +68,5 @@ def title(name: x509.Name) -> str:
     found = (name.get_attributes_for_oid(oid) for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME))
     common, organisation = (str(parts[0].value) if parts else "" for parts in found)
     if common and organisation and organisation not in common:
-        return f"{common} ({organisation})"
-    return common or organisation or "a subject without a name"
+        return one_line(f"{common} ({organisation})")
+    return one_line(common or organisation or "a subject without a name")
