@@ -141,13 +141,13 @@ class Signer:
         """With a stamp, or as the policy says where there is none to be had."""
         stamp, why = self.policy.time_stamp, f"it did not answer less than {REST:.0f} s ago"
         assert stamp is not None
-        if time.monotonic() >= self._resumes:
+        if asked := time.monotonic() >= self._resumes:
             try:
                 return Signed(self._embed(file, stamping), "stamped")
             except OrnsteinError as error:
                 why = str(error)
         unstamped = self._embed(file, self._plain)  # so it was the stamp; any other error leaves here
-        if time.monotonic() >= self._resumes:
+        if asked:
             self._resumes = time.monotonic() + REST
         if stamp.when_down == "deny":
             raise OrnsteinError(
