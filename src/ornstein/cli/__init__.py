@@ -19,6 +19,7 @@ from ornstein.cli.import_ import import_
 from ornstein.cli.invert import invert
 from ornstein.cli.likelihood import likelihood
 from ornstein.cli.models import app as models
+from ornstein.cli.records import app as records
 from ornstein.cli.replay import replay
 from ornstein.cli.scorer import scorer
 from ornstein.cli.train import train
@@ -42,6 +43,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(scorer)
 app.command()(fit)
+app.add_typer(records, name="records")
 app.command()(doctor)
 
 
