@@ -15,7 +15,9 @@ import typer
 if TYPE_CHECKING:
     from ornstein.guard.records import Entry
 
-app = typer.Typer(name="records", no_args_is_help=True, help="Verify, read and erase from the log of requests.")
+app = typer.Typer(
+    name="records", no_args_is_help=True, help="Verify, read and erase from the log of requests."
+)
 
 Folder = Annotated[Path | None, typer.Option(help="Of the log; yours, if left out.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -81,7 +83,9 @@ def show(
 
 @app.command()
 def export(
-    form: Annotated[Format, typer.Option("--format", help="jsonl: as they stand; csv: a table.")] = Format.jsonl,
+    form: Annotated[
+        Format, typer.Option("--format", help="jsonl: as they stand; csv: a table.")
+    ] = Format.jsonl,
     since: Since = None,
     until: Until = None,
     request: Annotated[str | None, typer.Option(help="Only this request's entries.")] = None,
@@ -109,7 +113,9 @@ def export(
 @app.command()
 def erase(
     request: Annotated[str | None, typer.Argument(help="A request's id.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Every request with this prompt, kept in clear or as a hash.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Every request with this prompt, kept in clear or as a hash.")
+    ] = None,
     before: Annotated[str | None, typer.Option(help="Everything before this time.")] = None,
     reason: Annotated[str, typer.Option(help="Stays in the log for ever: nothing personal.")] = ...,  # type: ignore[assignment]
     folder: Folder = None,
@@ -119,7 +125,9 @@ def erase(
 
     log = RecordLog.existing(folder)
     count = log.erase(reason, request=request, prompt=prompt, before=_time(before) if before else None)
-    typer.echo(f"erased what was personal in {count} entries; copies and backups elsewhere are yours to erase")
+    typer.echo(
+        f"erased what was personal in {count} entries; copies and backups elsewhere are yours to erase"
+    )
 
 
 @app.command()
@@ -134,7 +142,9 @@ def prune(
 
     kept = Policy.find(policy).records
     if kept is None:
-        raise OrnsteinError("the policy keeps no records, so it does not say for how long: erase with --before")
+        raise OrnsteinError(
+            "the policy keeps no records, so it does not say for how long: erase with --before"
+        )
     payloads, whole = RecordLog.existing(folder, kept).prune()
     typer.echo(f"erased what was personal in {payloads} entries, and {whole} entries whole")
 

@@ -4,7 +4,7 @@
     hash       = sha256(entry without payload, salt, hash and seal; it holds `previous`)
     seal       = HMAC-SHA256(key, "seal" || hash)             who has no key cannot forge a line
 
-Erasing takes away payload and salt: the chain still holds, and without the salt no guess can be tried on the commitment.
+Erasing takes away payload and salt: the chain still holds, and without the salt no guess can be tried on what is left.
 The chain is that of Schneier & Kelsey 1999, "Secure audit logs to support computer forensics", section 3, without its
 evolving key. Every line is canonical JSON, so every changed byte shows.
 """
@@ -74,11 +74,11 @@ class Event(Config):
     seed: int | None = None
     inputs: tuple[str, ...] = ()
     settings: Settings | None = None
-    policy: str | None = Field(None, pattern=_HEX)
+    policy: str | None = Field(default=None, pattern=_HEX)
     decisions: tuple[Decision, ...] = ()
     outputs: tuple[str, ...] = ()
     seconds: float | None = None
-    note: str = Field("", max_length=500)
+    note: str = Field(default="", max_length=500)
 
     @field_validator("prompt", "negative", mode="before")
     @classmethod
@@ -114,7 +114,7 @@ class Removed(Config):
     """
 
     payloads: tuple[tuple[int, int], ...] = ()
-    through: int = Field(0, ge=0)
+    through: int = Field(default=0, ge=0)
 
 
 class Entry(Config):
@@ -131,10 +131,10 @@ class Entry(Config):
     seconds: float | None = None
     note: str = ""
     removed: Removed | None = None
-    commitment: str | None = Field(None, pattern=_HEX)
+    commitment: str | None = Field(default=None, pattern=_HEX)
     previous: str = Field(pattern=_HEX)
     payload: Payload | None = None
-    salt: str | None = Field(None, pattern=r"^[0-9a-f]{32}$")
+    salt: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
     hash: str = Field(pattern=_HEX)
     seal: str = Field(pattern=_HEX)
 

@@ -28,7 +28,11 @@ def table(found: Iterable[Entry]) -> Iterator[str]:
     yield _row(COLUMNS)
     for entry in found:
         payload, settings = entry.payload, entry.settings
-        values = {**plain(entry), **(plain(settings) if settings else {}), **(plain(payload) if payload else {})}
+        values = {
+            **plain(entry),
+            **(plain(settings) if settings else {}),
+            **(plain(payload) if payload else {}),
+        }
         values["decisions"] = " ".join(
             f"{said.stage}:{said.action}:{said.rule}".rstrip(":") for said in entry.decisions
         )

@@ -20,10 +20,10 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from ornstein.config import Config, parse
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError
 from ornstein.guard.records.entry import DIGEST, GENESIS, canonical, plain, seal
-from ornstein.config import Config, parse
 
 KEY, HEAD, LOCK = "key", "head.json", "lock"
 SEGMENT = re.compile(r"\d{8,}\.jsonl")
@@ -71,7 +71,9 @@ def locked(folder: Path) -> Iterator[None]:
         with FileLock(folder / LOCK, timeout=PATIENCE, mode=0o600, is_singleton=True):
             yield  # a singleton counts, so a thread that holds it may take it again
     except Timeout as error:
-        raise RecordError(f"the records in {folder} are locked by another process: try again later") from error
+        raise RecordError(
+            f"the records in {folder} are locked by another process: try again later"
+        ) from error
 
 
 @contextmanager
@@ -119,14 +121,14 @@ def last_line(path: Path) -> bytes:
 
 def append(path: Path, data: bytes) -> None:
     """Add to a file and wait until the disk has it, all or nothing. Raises OSError."""
-    with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        size = file.tell()
+    with open(path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        size, left = file.tell(), memoryview(data)
         try:
-            file.write(data)
-            file.flush()
+            while left:
+                left = left[file.write(left) :]
             os.fsync(file.fileno())
         except OSError:
-            os.truncate(path, size)
+            file.truncate(size)
             raise
     if not size:
         sync_folder(path.parent)
@@ -139,7 +141,9 @@ def read_key(folder: Path) -> bytes | None:
         return None
     text = path.read_bytes().decode("ascii", "replace")
     if not (text.endswith("\n") and DIGEST.fullmatch(text[:-1])):
-        raise RecordError(f"the key {path} is damaged: restore it, or begin a new log by moving {folder} away")
+        raise RecordError(
+            f"the key {path} is damaged: restore it, or begin a new log by moving {folder} away"
+        )
     return bytes.fromhex(text[:-1])
 
 
@@ -171,9 +175,7 @@ def read_object(data: bytes) -> dict[str, Any]:
     """A mapping from its canonical JSON. Raises ValueError: it is anything else."""
     try:
         values = json.loads(data)
-        if not isinstance(values, dict):
-            raise ValueError("it is no mapping")
-        if canonical(values) != data:
+        if not isinstance(values, dict) or canonical(values) != data:
             raise ValueError("it is not written as entries are")
     except RecursionError:
         raise ValueError("it is nested too deeply") from None

@@ -179,7 +179,9 @@ def verify(folder: Path, anchor: tuple[int, str] | None = None) -> list[Problem]
         return walk(folder, anchor).problems
 
 
-def read(folder: Path, wanted: Callable[[Entry], bool] = lambda _: True, containing: str = "") -> Iterator[Entry]:
+def read(
+    folder: Path, wanted: Callable[[Entry], bool] = lambda _: True, containing: str = ""
+) -> Iterator[Entry]:
     """Entries in order, unverified.
 
     Args:

@@ -1,6 +1,6 @@
 """Taking away what is personal: on request, and when its time is over.
 
-First an entry says what will be gone, then it goes; a machine that stops in between leaves the rest to the next pruning.
+First an entry says what will be gone, then it goes; a machine that stops in between leaves it to the next pruning.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def prune(writer: Writer, days: int | None) -> tuple[int, int]:
 
 def _remove(writer: Writer, found: Walk, kind: str, numbers: Sequence[int], through: int, note: str) -> None:
     runs = _runs(numbers, list(found.held))
-    said = [Removed(payloads=tuple(runs[at : at + RUNS]), through=through) for at in range(0, len(runs) or 1, RUNS)]
+    said = [
+        Removed(payloads=tuple(runs[at : at + RUNS]), through=through)
+        for at in range(0, len(runs) or 1, RUNS)
+    ]
     writer.write([{"kind": kind, "note": note, "removed": plain(removed)} for removed in said])
     found.covered = merged([*found.covered, *runs])
     found.through = max(found.through, through)
@@ -87,4 +90,6 @@ def _without_payload(line: bytes, found: Walk) -> bytes:
     values = read_object(line.removesuffix(b"\n"))
     if not found.erased(values["sequence"]):
         return line
-    return canonical({name: value for name, value in values.items() if name not in ("payload", "salt")}) + b"\n"
+    return (
+        canonical({name: value for name, value in values.items() if name not in ("payload", "salt")}) + b"\n"
+    )

@@ -50,10 +50,13 @@ class Walk:
 
     Attributes:
         anchor: number and hash of an entry that was noted elsewhere, until it is found.
-        first: number of the first entry. last: the last whole one. torn: bytes of a half-written one after it, and their file.
-        bare: numbers of entries that lost their payload, with their places. held: of those that have it, and their times.
-        segments: file, number of the last entry, and time of the newest, of each segment.
+        first: number of the first entry. last: the last whole one.
+        torn: file of a half-written entry after it, and the bytes before that.
+        bare: numbers of entries that lost their payload, with their places.
+        held: numbers of entries that have theirs, with their places and times.
+        segments: file, number of the last entry and time of the newest, of each segment.
         covered: runs of numbers that erasures account for. through: number up to which entries may be gone.
+        head: None where it is missing or was changed.
     """
 
     key: bytes | None
@@ -95,9 +98,15 @@ def walk(folder: Path, anchor: tuple[int, str] | None = None) -> Walk:
     try:
         found = Walk(read_key(folder), anchor)
         if found.key is None:
-            found.say((KEY, None), "it is missing, so nobody can tell who wrote the entries; the chain alone was checked")
+            found.say(
+                (KEY, None),
+                "it is missing, so nobody can tell who wrote the entries; the chain alone was checked",
+            )
         elif os.name == "posix" and (folder / KEY).stat().st_mode & 0o077:
-            found.say((KEY, None), f"others can read it, and so write entries of their own: chmod 600 {folder / KEY}")
+            found.say(
+                (KEY, None),
+                f"others can read it, and so write entries of their own: chmod 600 {folder / KEY}",
+            )
     except RecordError as error:
         found = Walk(None, anchor)
         found.say((KEY, None), str(error))
@@ -107,7 +116,10 @@ def walk(folder: Path, anchor: tuple[int, str] | None = None) -> Walk:
     _removals(found)
     _end(found, head)
     if found.anchor is not None and found.anchor[0] > found.through:
-        found.say((HEAD, None), f"entry {found.anchor[0]} is not the one that was noted: another log, or an old copy")
+        found.say(
+            (HEAD, None),
+            f"entry {found.anchor[0]} is not the one that was noted: another log, or an old copy",
+        )
     return found
 
 
@@ -127,7 +139,9 @@ def _segment(found: Walk, segment: Segment, final: bool) -> None:
             known = False
             continue
         if number == 1 and entry.sequence != int(segment.path.stem):
-            found.say((name, 1), f"entry {entry.sequence} stands in a segment that begins with {segment.path.stem}")
+            found.say(
+                (name, 1), f"entry {entry.sequence} stands in a segment that begins with {segment.path.stem}"
+            )
         _order(found, (name, number), entry, known)
         newest = max(entry.time, found.segments.get(segment.path, (0, ""))[1])
         found.segments[segment.path] = entry.sequence, newest
@@ -173,7 +187,9 @@ def _order(found: Walk, place: tuple[str, int], entry: Entry, known: bool) -> No
         if entry.sequence == 1 and entry.previous != GENESIS:
             found.say(place, "the first entry follows another")
     elif entry.sequence <= before.sequence:
-        found.say(place, f"entry {entry.sequence} stands after entry {before.sequence}: a copy, or out of order")
+        found.say(
+            place, f"entry {entry.sequence} stands after entry {before.sequence}: a copy, or out of order"
+        )
     elif known and entry.sequence > before.sequence + 1:
         missing = f"{before.sequence + 1} to {entry.sequence - 1}"
         found.say(place, f"before it entries are missing: {missing}")
@@ -192,12 +208,18 @@ def _removals(found: Walk) -> None:
             found.say(place, f"entry {number} has lost its payload, and no erasure says so")
     for number, (place, _) in found.held.items():
         if found.erased(number):
-            found.say(place, f"entry {number} was erased and still has its payload: ornstein records prune ends it", True)
+            found.say(
+                place,
+                f"entry {number} was erased and still has its payload: ornstein records prune ends it",
+                True,
+            )
     first = found.first
     if first is not None and first > found.through + 1:
         found.say((HEAD, None), f"the log begins with entry {first}: entries before it are missing")
     elif first is not None and first <= found.through:
-        found.say((HEAD, None), f"entries up to {found.through} are due to go: ornstein records prune ends it", True)
+        found.say(
+            (HEAD, None), f"entries up to {found.through} are due to go: ornstein records prune ends it", True
+        )
 
 
 def merged(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Writing entries: each is chained to the one before, sealed, and on the disk before anybody goes on.
 
 First the lines are written, then the head. A machine that stops in between leaves whole, sealed lines after the head, or
-a half-written one; the next writer adopts the former and cuts off the latter, which it writes down.
+half a line; the next writer adopts the former, cuts off the latter, and writes that down.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Writer:
         """Of a folder in which a log is begun where there is none. Raises RecordError: its key is missing."""
         key, used = read_key(folder), (folder / HEAD).exists() or bool(segment_files(folder))
         if key is None and used:
-            raise RecordError(f"the key of the records in {folder} is missing: restore it, or move the folder away")
+            raise RecordError(
+                f"the key of the records in {folder} is missing: restore it, or move the folder away"
+            )
         writer = cls(folder, key or make_key(folder))
         if not used:
             writer.write_head(Head())
@@ -87,9 +89,9 @@ class Writer:
         try:
             head = read_head((self.folder / HEAD).read_bytes(), self.key)
             path = next(reversed(segment_files(self.folder)), None)
-            last = read_object(last_line(path)) if path else {"hash": GENESIS, "time": ""}
-            if last["hash"] == head.hash:
-                return Tip(head, path, last["time"])
+            last = read_object(last_line(path)) if path else None
+            if (chained(last) if last else GENESIS) == head.hash:
+                return Tip(head, path, last["time"] if last else "")
         except (ValueError, KeyError, FileNotFoundError):
             pass  # the repair says what is wrong
         self._repair()
@@ -110,7 +112,9 @@ class Writer:
         found = self.walk()
         assert found.head is not None
         if found.last is not None:
-            self.write_head(found.head.model_copy(update={"count": found.last.sequence, "hash": found.last.hash}))
+            self.write_head(
+                found.head.model_copy(update={"count": found.last.sequence, "hash": found.last.hash})
+            )
         cut = 0
         if found.torn is not None:
             path, whole = found.torn
@@ -120,7 +124,9 @@ class Writer:
             if not path.stat().st_size:
                 path.unlink()
         if cut:
-            self.write([{"kind": "repair", "note": f"{cut} bytes of an entry that was never finished were cut off"}])
+            self.write(
+                [{"kind": "repair", "note": f"{cut} bytes of an entry that was never finished were cut off"}]
+            )
 
     def _segment(self, tip: Tip, time: str) -> Path:
         """Where the next entry goes: a new file each month, and when one has grown."""
