@@ -238,7 +238,7 @@ class Policy(Config):
             values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a safe loader
         except OSError as error:
             raise OrnsteinError(f"cannot read the policy {path}: {error.strerror}") from error
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
             raise OrnsteinError(f"the policy {path} is not readable YAML: {_one_line(error)}") from error
         if not isinstance(values, dict):
             raise OrnsteinError(f"the policy {path} is not what a policy is: a mapping is expected")

@@ -17,6 +17,8 @@ CHECKERS = {
 }
 """Modules with a function ``load(source)``, which is given what stands behind a colon in the name, or None."""
 
+NEARLY_WHITE = 0.8  # mean of the ink, each pixel weighed by how opaque it is; 1 is white
+
 
 class PictureChecker(Protocol):
     """Gives pictures scores.
@@ -53,7 +55,7 @@ def lay(pictures: np.ndarray) -> np.ndarray:
 
     Args:
         pictures: uint8 (B, H, W, C): premultiplied RGBA, RGB or grey. What is transparent is laid on white, or on
-            black where the ink itself is nearer to white: else a white figure could not be seen.
+            black where the ink itself is nearly white: else it could not be seen.
 
     Raises:
         ValueError: of another shape or type.
@@ -66,7 +68,5 @@ def lay(pictures: np.ndarray) -> np.ndarray:
         return pictures
     ink, alpha = pictures[..., :3], pictures[..., 3:]
     covered = alpha.sum((1, 2, 3), dtype=np.int64)
-    light = (
-        2 * ink.mean(-1).sum((1, 2)) > covered
-    )  # mean of the ink, weighed by how opaque it is, above a half
+    light = ink.mean(-1).sum((1, 2)) > NEARLY_WHITE * covered
     return np.where(light[:, None, None, None], ink, ink + (255 - alpha))

@@ -74,15 +74,15 @@ def _scores(checker: PictureChecker, pictures: np.ndarray) -> list[dict[str, flo
     """Scores of every picture for every label, each a number from 0 to 1."""
     try:
         found = checker.scores(pictures)
-    except Exception as error:
+        usable = len(found) == len(pictures) and all(
+            0 <= scores[label] <= 1 for scores in found for label in checker.labels
+        )
+    except Exception as error:  # whatever it is, it must not let a picture through
         why = " ".join(str(error).split())[:120] or type(error).__name__
         raise CheckerError(
             f"the picture filter {checker.name} broke down ({why}): nothing passes unchecked"
         ) from error
-    whole = len(found) == len(pictures) and all(
-        0 <= scores.get(label, np.nan) <= 1 for scores in found for label in checker.labels
-    )
-    if not whole:
+    if not usable:  # not a number is in no range either
         raise CheckerError(
             f"the picture filter {checker.name} gave no usable score: nothing passes unchecked"
         )

@@ -6,6 +6,7 @@ Its 4 billion weights are a download that asks to accept Google's terms; they co
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ornstein.errors import MissingExtraError
 from ornstein.guard.decision import CheckerError
 
 SOURCE = "google/shieldgemma-2-4b-it"
+FILES = ("*.json", "*.jinja", "*.safetensors", "tokenizer.model")
 YES = 0  # of (yes, no), in the order in which the model gathers its logits
 
 
@@ -25,17 +27,39 @@ def load(source: str | None) -> ShieldGemma:
         from transformers import ShieldGemma2ForImageClassification, ShieldGemma2Processor
     except ImportError as error:
         raise MissingExtraError("the picture filter shieldgemma", "hub") from error
-    name = source or SOURCE
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    folder = _folder(source or SOURCE)
     try:
-        processor = ShieldGemma2Processor.from_pretrained(name)
-        model: Any = ShieldGemma2ForImageClassification.from_pretrained(name, use_safetensors=True)
-    except Exception as error:  # transformers, the hub and the network have exceptions without a common base
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise CheckerError(
-            f"cannot load shieldgemma from {name}: {why[:200]}; or name a folder: shieldgemma:FOLDER"
-        ) from error
-    return ShieldGemma(model.eval().to(device), processor)
+        processor = ShieldGemma2Processor.from_pretrained(folder)
+        model, info = ShieldGemma2ForImageClassification.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True
+        )
+    except Exception as error:  # transformers has exceptions without a common base
+        raise CheckerError(f"cannot load shieldgemma from {folder}: {_first_line(error)}") from error
+    if info["missing_keys"] or info["mismatched_keys"]:  # which transformers fills with random numbers
+        raise CheckerError(f"the weights in {folder} are not those of ShieldGemma 2")
+    return ShieldGemma(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), processor)
+
+
+def _folder(source: str) -> Path:
+    """A folder as it is, or of a name on the hub the one in its cache; only if there is none is the network asked."""
+    from huggingface_hub import snapshot_download
+
+    if Path(source).expanduser().is_dir():
+        return Path(source).expanduser()
+    failure: Exception | None = None
+    for offline in (True, False):
+        try:
+            return Path(snapshot_download(source, allow_patterns=list(FILES), local_files_only=offline))
+        except Exception as error:  # the hub client raises a dozen unrelated types
+            failure = error
+    raise CheckerError(
+        f"shieldgemma: {source} is neither a folder nor in the hub's cache, and the hub does not give it "
+        "(it asks to accept Google's terms first): name a folder, shieldgemma:FOLDER"
+    ) from failure
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 class ShieldGemma:

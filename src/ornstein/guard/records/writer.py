@@ -1,7 +1,7 @@
 """Writing entries: each is chained to the one before, sealed, and on the disk before anybody goes on.
 
-First the lines are written, then the head. A machine that stops in between leaves whole, sealed lines after the head, or
-half a line; the next writer adopts the former, cuts off the latter, and writes that down.
+First the lines are written, then the head. A machine that stops in between leaves whole, sealed lines after it, or half
+of one; the next writer adopts the former, cuts off the latter, and writes that down.
 """
 
 from __future__ import annotations
