@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -111,7 +112,8 @@ class RecordLog:
         if not reason.strip():
             raise UsageError("say why it is erased: the reason stays in the log")
         with disk(self.folder), locked(self.folder):
-            held = [entry for entry in self.read(containing='"payload":') if entry.payload is not None]
+            hint = '"payload":' if request is None else json.dumps(request)
+            held = [entry for entry in self.read(containing=hint) if entry.payload is not None]
             if before is not None:
                 chosen = [entry.sequence for entry in held if entry.time < stamp(before)]
             else:
@@ -152,7 +154,7 @@ class RecordLog:
         if self._kept.days is None or self._writer.tip().head.pruned == today:
             return
         try:
-            removal.prune(self._writer, self._kept.days)
+            removal.prune_quickly(self._writer, self._kept.days)
             self._writer.write_head(self._writer.tip().head.model_copy(update={"pruned": today}))
         except (RecordError, OSError) as error:
             warnings.warn(f"the records were not pruned: {error}", stacklevel=3)

@@ -87,13 +87,14 @@ class Walk:
         self.problems.append(Problem(*place, what, crash))
 
 
-def walk(folder: Path, anchor: tuple[int, str] | None = None) -> Walk:
-    """Read the whole log.
+def walk(folder: Path, anchor: tuple[int, str] | None = None, limit: int | None = None) -> Walk:
+    """Read the log.
 
     Args:
         folder: of the log.
         anchor: number and hash of an entry, noted elsewhere; without one, a folder that was put back whole to an
             earlier state looks right.
+        limit: read so many segments only, and ask of each line alone whether it is as it was written.
     """
     try:
         found = Walk(read_key(folder), anchor)
@@ -111,8 +112,10 @@ def walk(folder: Path, anchor: tuple[int, str] | None = None) -> Walk:
         found = Walk(None, anchor)
         found.say((KEY, None), str(error))
     with snapshot(folder) as (segments, head):
-        for index, segment in enumerate(segments):
+        for index, segment in enumerate(segments[:limit]):
             _segment(found, segment, final=index == len(segments) - 1)
+    if limit is not None:
+        return found
     _removals(found)
     _end(found, head)
     if found.anchor is not None and found.anchor[0] > found.through:

@@ -97,9 +97,9 @@ class Writer:
         self._repair()
         return self.tip()
 
-    def walk(self) -> Walk:
-        """A pass over the whole log. Raises RecordError: it is damaged in a way that no crash explains."""
-        found = walk(self.folder)
+    def walk(self, limit: int | None = None) -> Walk:
+        """A pass over the log, or its first segments. Raises RecordError: damaged in a way that no crash explains."""
+        found = walk(self.folder, limit=limit)
         if found.damaged is not None:
             raise RecordError(
                 f"the records in {self.folder} are damaged ({found.damaged}): see ornstein records verify; "
