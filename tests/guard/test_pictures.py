@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ornstein.errors import UsageError
 from ornstein.guard.decision import CheckerError, strictest
@@ -240,11 +241,22 @@ def test_shieldgemma_answers_for_every_rule_from_a_folder(tiny_shieldgemma: Path
     assert all(0 < score < 1 for score in first.values())
     assert first != second
     assert checker.scores(pictures(2))[1] == pytest.approx(second)
+    yes, no = _logits(checker, pictures(1)[0])
+    assert first["dangerous"] == pytest.approx((yes - no).sigmoid().item(), abs=1e-5)
     guard = PictureFilter(
         [threshold(deny=0.0, checker=f"shieldgemma:{tiny_shieldgemma}", label="sexual")], "output"
     )
     ((decision,),) = guard.check(pictures(1))
     assert (decision.action, decision.rule) == ("deny", "shieldgemma-sexual")
+
+
+def _logits(checker: Any, picture: np.ndarray) -> torch.Tensor:
+    """Of the words Yes and No, as the language model in it gives them to the first rule."""
+    inputs = checker._processor(
+        images=[Image.fromarray(picture)], policies=["dangerous"], return_tensors="pt"
+    )
+    with torch.inference_mode():
+        return checker._model.model(**inputs).logits[0, -1, [7, 8]]
 
 
 def test_a_shieldgemma_with_weights_missing_is_no_random_judge(
