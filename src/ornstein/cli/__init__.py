@@ -20,6 +20,7 @@ from ornstein.cli.import_ import import_
 from ornstein.cli.invert import invert
 from ornstein.cli.likelihood import likelihood
 from ornstein.cli.models import app as models
+from ornstein.cli.records import app as records
 from ornstein.cli.replay import replay
 from ornstein.cli.scorer import scorer
 from ornstein.cli.train import train
@@ -46,6 +47,7 @@ app.command()(scorer)
 app.command()(fit)
 app.command()(verify)
 app.add_typer(certs, name="certs")
+app.add_typer(records, name="records")
 app.command()(doctor)
 
 

@@ -26,7 +26,7 @@ class Finding(Config):
 
     checker: str
     label: str
-    score: float = Field(1.0, ge=0, le=1)
+    score: float = Field(default=1.0, ge=0, le=1)
     where: str = ""
 
 

@@ -62,8 +62,8 @@ class Threshold(Config):
 
     checker: str
     label: str
-    review: float | None = Field(None, ge=0, le=1)
-    deny: float | None = Field(None, ge=0, le=1)
+    review: float | None = Field(default=None, ge=0, le=1)
+    deny: float | None = Field(default=None, ge=0, le=1)
     reason: str = Field(min_length=1, max_length=300)
 
     @model_validator(mode="after")
@@ -104,8 +104,8 @@ class Copies(Config):
     """
 
     action: Action = "transform"
-    alpha: float = Field(0.001, gt=0, lt=0.5)
-    tries: int = Field(2, ge=1, le=10)
+    alpha: float = Field(default=0.001, gt=0, lt=0.5)
+    tries: int = Field(default=2, ge=1, le=10)
 
 
 class OutputStage(Config):
@@ -177,7 +177,7 @@ class Records(Config):
     """
 
     prompts: Literal["clear", "hash", "none"] = "hash"
-    days: int | None = Field(180, ge=1)
+    days: int | None = Field(default=180, ge=1)
 
 
 class Training(Config):
@@ -238,7 +238,7 @@ class Policy(Config):
             values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a safe loader
         except OSError as error:
             raise OrnsteinError(f"cannot read the policy {path}: {error.strerror}") from error
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
             raise OrnsteinError(f"the policy {path} is not readable YAML: {_one_line(error)}") from error
         if not isinstance(values, dict):
             raise OrnsteinError(f"the policy {path} is not what a policy is: a mapping is expected")
