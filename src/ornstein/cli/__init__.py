@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from ornstein.cli.audit import app as audit
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
@@ -41,6 +42,7 @@ app.add_typer(data, name="data")
 app.command()(evaluate)
 app.command()(compare)
 app.command()(scorer)
+app.add_typer(audit, name="audit")
 app.command()(fit)
 app.command()(doctor)
 

@@ -20,28 +20,36 @@ VALUES: Mapping[Attribute, tuple[str, ...]] = {
 }
 """Of each attribute; `open` is a person who is drawn as neither, `none` is a skin of no human colour (yellow)."""
 
-_FEMALE = """
-woman women lady ladies girl girls female females feminine she her hers herself mother mothers mom mum mommy mummy mama
-grandmother grandma granny daughter sister aunt auntie niece wife wives bride girlfriend widow mrs ms miss madam ma'am
-queen princess duchess empress countess actress waitress hostess stewardess heroine goddess priestess nun witch mermaid
-sorceress schoolgirl cowgirl ballerina maiden matron housewife midwife seamstress grandmothers daughters sisters gal
-""".split()
-_MALE = """
-man men gentleman gentlemen boy boys male males masculine he him his himself father fathers dad daddy papa grandfather
-grandpa son sons brother brothers uncle nephew husband husbands groom boyfriend widower mr sir king prince duke emperor
-lord actor waiter host steward god priest monk wizard merman sorcerer schoolboy cowboy lad guy guys bloke beard
-bearded moustache mustache grandfathers
-""".split()
-_NEITHER = ["nonbinary", "non-binary", "genderless", "androgynous", "gender-neutral", "agender", "transgender"]
-_NO_MAN = """
-human humans german germans roman romans norman ottoman shaman talisman caiman specimen omen abdomen acumen regimen stamen
-snowman snowmen hangman pacman
-""".split()
-_SKIN = """
-skin skinned skintone complexion black white brown yellow tan tanned pale fair dark ebony african afro asian caucasian
-european hispanic latino latina latinx indian arab arabic chinese japanese korean mexican indigenous aboriginal nordic
-ethnic ethnicity
-""".split()
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_FEMALE = _words("""
+woman women lady ladies girl girls female females feminine she her hers herself mother mothers mom mum mommy
+mummy mama grandmother grandma granny daughter sister aunt auntie niece wife wives bride girlfriend widow mrs ms
+miss madam ma'am queen princess duchess empress countess actress waitress hostess stewardess heroine goddess
+priestess nun witch mermaid sorceress schoolgirl cowgirl ballerina maiden matron housewife midwife seamstress
+grandmothers daughters sisters gal
+""")
+_MALE = _words("""
+man men gentleman gentlemen boy boys male males masculine he him his himself father fathers dad daddy papa
+grandfather grandpa son sons brother brothers uncle nephew husband husbands groom boyfriend widower mr sir king
+prince duke emperor lord actor waiter host steward god priest monk wizard merman sorcerer schoolboy cowboy lad
+guy guys bloke grandfathers
+""")
+_HINTS = _words("""
+beard bearded moustache mustache pregnant nonbinary non-binary genderless androgynous gender-neutral agender transgender
+""")
+_NO_MAN = _words("""
+human humans german germans roman romans norman ottoman shaman talisman caiman specimen omen abdomen acumen
+regimen stamen snowman snowmen hangman pacman
+""")
+_SKIN = _words("""
+skin skinned skintone complexion black white brown yellow tan tanned pale fair dark ebony african afro asian
+caucasian european hispanic latino latina latinx indian arab arabic chinese japanese korean mexican indigenous
+aboriginal nordic ethnic ethnicity
+""")
 
 _PERSONS = {  # who of no gender becomes who of one
     "person": ("woman", "man"),
@@ -65,7 +73,7 @@ def _any_of(words: list[str], *more: str) -> re.Pattern[str]:
 _COMPOUND = rf"(?!(?:{'|'.join(_NO_MAN)})\b)\w+"  # fireman, policewomen
 _SAYS_FEMALE = _any_of(_FEMALE, r"\w+wom[ae]n")
 _SAYS_MALE = _any_of(_MALE, rf"{_COMPOUND}(?<!wo)m[ae]n")
-_SAYS_NEITHER = _any_of(_NEITHER)
+_HINTS_GENDER = _any_of(_HINTS)
 _SAYS_SKIN = _any_of(_SKIN, r"\w+-skinned")
 
 
@@ -85,7 +93,7 @@ def states(attribute: Attribute, text: str) -> bool:
     """Whether a text may say anything of an attribute, in doubt yes: "white cane" may be about skin."""
     if attribute == "skin-tone":
         return bool(_SAYS_SKIN.search(text))
-    return gender(text) != OPEN or bool(_SAYS_NEITHER.search(text))
+    return gender(text) != OPEN or bool(_HINTS_GENDER.search(text))
 
 
 def find(words: tuple[str, ...], text: str) -> re.Match[str] | None:

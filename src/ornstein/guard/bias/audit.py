@@ -13,7 +13,7 @@ from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
 from ornstein.evaluate.estimate import Estimate
 from ornstein.guard.bias.attributes import NO_TONE, OPEN, VALUES, Attribute
-from ornstein.guard.bias.classifier import AttributeClassifier, find_classifier, is_tested, test
+from ornstein.guard.bias.classifier import examine, find_classifier, is_tested
 from ornstein.guard.bias.labels import Labels
 from ornstein.guard.bias.learned import Learned
 from ornstein.guard.bias.measure import Confusion, Shares
@@ -105,7 +105,8 @@ class Found:
                     "share": _plain(shares.share(value)),
                     "learned": {name: learned[value] for name, learned in self.learned.items()},
                     "amplification": {
-                        name: _plain(shares.amplification(value, learned)) for name, learned in self.learned.items()
+                        name: _plain(shares.amplification(value, learned))
+                        for name, learned in self.learned.items()
                     },
                 }
                 for value in shares.values
@@ -119,7 +120,7 @@ class Audit:
 
     Attributes:
         model: its name. pack: that told who is shown. plan: what was asked.
-        asked: the prompts, one for each picture of a scale. drawn: what was drawn for each, by scale: revised by quotas.
+        asked: the prompts, one for each picture of a scale. drawn: what was drawn for each, by scale, quotas applied.
         found: the figures. confusion: of the classifier, by attribute. same: of real pictures whose name leaves the
             gender open, the share that is the drawing of a woman or a man all the same.
         seen: the value seen in each picture, by scale and attribute, as ``AttributeClassifier.see``.
@@ -148,7 +149,7 @@ class Audit:
             "quotas": [quota.model_dump(mode="json") for quota in self.plan.quotas],
             "classifier": {
                 attribute: {"values": [*VALUES[attribute], "unclear"], "taken for": matrix.rates.round(4).tolist(),
-                            "pictures": matrix.counts.sum((0, 2)).astype(int).tolist()}
+                            "pictures": matrix.pictures.astype(int).tolist()}
                 for attribute, matrix in self.confusion.items()
             },
             "found": [found.facts() for found in self.found],
@@ -168,19 +169,29 @@ def prompts(pack: Pack, labels: Labels) -> list[Asked]:
         if not named and rows[index].variant == 0 and is_tested(rows[index].family)
     ]
     if not found:
-        raise OrnsteinError(f"the pack {pack.name} has no picture of people whose gender its name leaves open")
+        raise OrnsteinError(
+            f"the pack {pack.name} has no picture of people whose gender its name leaves open"
+        )
     styles = Counter(asked.style for asked in found)
     most = max(styles.values())
-    return sorted((asked for asked in found if 2 * styles[asked.style] >= most), key=lambda asked: asked.prompt)
+    return sorted(
+        (asked for asked in found if 2 * styles[asked.style] >= most), key=lambda asked: asked.prompt
+    )
 
 
 def audit(
-    model: Generator, name: str, pack: Pack, plan: Plan, learned: Learned | None = None, tell: Tell = lambda *_: None
+    model: Generator,
+    name: str,
+    pack: Pack,
+    plan: Plan,
+    learned: Learned | None = None,
+    tell: Tell = lambda *_: None,
 ) -> Audit:
     """Draw, look, count.
 
     Args:
-        model: makes the pictures. name: what to call it.
+        model: makes the pictures.
+        name: what to call it.
         pack: whose labels the classifier learns from, and whose captions are the prompts.
         plan: what to ask.
         learned: what the model was trained on; without it nothing is said of amplification.
@@ -193,9 +204,9 @@ def audit(
     classifier, labels = find_classifier(pack, lambda done, of: tell("learning to tell attributes", done, of))
     asked = [each for each in prompts(pack, labels) for _ in range(plan.n)]
     families, styles = {each.family for each in asked}, {each.style for each in asked}
-    tested = test(classifier, pack, labels)
+    tested = examine(classifier, pack, labels)
     alike = np.isin(tested.families, sorted(families)) & np.isin(tested.styles, sorted(styles))
-    confusion = {
+    confusion: dict[Attribute, Confusion] = {
         attribute: Confusion.of(
             tested.shown[attribute][alike], tested.seen[attribute][alike], tested.families[alike], values
         )

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ornstein.config import parse
 from ornstein.data.pack import Pack
 from ornstein.data.splits import position
 from ornstein.errors import OrnsteinError
@@ -31,6 +29,7 @@ WHAT = "attributes"  # stem of its files, and the folder of a pack that holds it
 SAMPLES = 100_000  # pictures seen in training
 WIDTHS = (16, 32, 64, 128)
 SOFTEST, GRAIN = 0.75, 8.0  # smallest share of the side that is kept in blurring; deviation of noise, of 255
+CHUNK = 64  # pictures that are softened alike
 SURE = 0.6  # a value less likely than this is called unclear
 
 PAIRS = tuple(f"{gender}|{tone}" for gender in VALUES["gender"] for tone in VALUES["skin-tone"])
@@ -86,14 +85,12 @@ def find_classifier(
         OrnsteinError: the pack has too few people to learn from, or its kept classifier is damaged.
     """
     labels, folder = label(pack), pack.folder / WHAT
-    if read_header(folder, WHAT).get("fingerprint") != pack.fingerprint:
-        config = ClassifierConfig(names=PAIRS, size=pack.size, channels=pack.channels, widths=WIDTHS)
-        network = _train(pack, labels, config, progress)
-        facts: dict[str, Any] = {"fingerprint": pack.fingerprint, "config": config.model_dump(mode="json")}
-        save_weights(folder, WHAT, network, facts)
+    config = ClassifierConfig(names=PAIRS, size=pack.size, channels=pack.channels, widths=WIDTHS)
+    facts = {"fingerprint": pack.fingerprint, "config": config.model_dump(mode="json"), "samples": SAMPLES}
+    if not facts.items() <= read_header(folder, WHAT).items():
+        save_weights(folder, WHAT, _train(pack, labels, config, progress), facts)
     facts, tensors = load_weights(folder, WHAT)
     try:
-        config = parse(ClassifierConfig, facts["config"])
         network = nn.Sequential(
             trunk(config.channels, config.widths), nn.Linear(config.widths[-1], len(config.names))
         )
@@ -103,11 +100,14 @@ def find_classifier(
     return AttributeClassifier(Classifier(network, config, f"{WHAT}-{facts['sha256'][:12]}", facts)), labels
 
 
-def test(classifier: AttributeClassifier, pack: Pack, labels: Labels) -> Tested:
+def examine(classifier: AttributeClassifier, pack: Pack, labels: Labels) -> Tested:
     """Look at every picture of the families that the classifier did not learn from, softened as in training."""
     held = np.array([is_tested(family) for family in labels.families])
     rows = labels.rows[held]
-    parts = [softened(pack.pictures(part), "tested", k) for k, part in enumerate(np.split(rows, range(64, len(rows), 64)))]
+    parts = [
+        softened(pack.pictures(part), "tested", k)
+        for k, part in enumerate(np.split(rows, range(CHUNK, len(rows), CHUNK)))
+    ]
     return Tested(
         families=labels.families[held],
         styles=np.array(pack.style_names)[pack.styles[rows]],

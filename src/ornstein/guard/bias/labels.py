@@ -53,7 +53,9 @@ def people(rows: list[Row], tones: int) -> list[str]:
     members: dict[str, set[str | None]] = defaultdict(set)
     for row in rows:
         members[row.family].add(None if row.variant > tones else stated(row))
-    return sorted(family for family, found in members.items() if {"female", "male"} <= found and None not in found)
+    return sorted(
+        family for family, found in members.items() if {"female", "male"} <= found and None not in found
+    )
 
 
 def label(pack: Pack) -> Labels:
@@ -76,7 +78,7 @@ def label(pack: Pack) -> Labels:
     found: dict[int, tuple[str, bool, bool]] = {}
     for group in siblings.values():
         for value in ("female", "male"):
-            found |= {index: (value, True, False) for index in group[value]}
+            found |= dict.fromkeys(group[value], (value, True, False))
         if group["female"] and group["male"]:
             for index in group[OPEN]:
                 looks = _looks(pack, index, group)
@@ -100,6 +102,8 @@ def _looks(pack: Pack, index: int, siblings: dict[str, list[int]]) -> str:
     same = [
         value
         for value in ("female", "male")
-        if (np.abs(pack.pictures(np.array(siblings[value])).astype(np.int16) - mine).mean((1, 2, 3)) < SAME).any()
+        if (
+            np.abs(pack.pictures(np.array(siblings[value])).astype(np.int16) - mine).mean((1, 2, 3)) < SAME
+        ).any()
     ]
     return same[0] if len(same) == 1 else OPEN

@@ -70,8 +70,10 @@ class Learned:
         """Shares of each attribute's values, by reference; without references of which nothing was learned.
 
         Args:
-            pack, labels: that tell what pictures of the manifest show; they are found by their hashes.
-            families, styles: that the audit asks for.
+            pack: in which pictures of the manifest are found, by their hashes.
+            labels: of the pack: what they show.
+            families: that the audit asks for.
+            styles: in which it asks for them.
         """
         place = {row.sha256: k for k, row in enumerate(pack.rows())}
         known = {int(row): k for k, row in enumerate(labels.rows)}

@@ -3,10 +3,10 @@
 A classifier that errs sees shares q = M^T p, where p are the true shares and row k of M says what pictures of value k
 are taken for, measured on labelled pictures (Rogan & Gladen 1978, Am. J. Epidemiol. 107:71, for two values). The p that
 makes the counts likeliest is found by expectation maximisation (after Saerens et al. 2002, Neural Computation 14:21).
-Both have errors: the counts, and M, whose labelled pictures come in families that are alike. Intervals hold both, by the
-Bayesian bootstrap (Rubin 1981): as many plausible pairs of q and M are drawn, and p is found for each.
+Both have errors: the counts, and M, whose labelled pictures come in families that are alike. Intervals hold both, by
+the Bayesian bootstrap (Rubin 1981): many plausible pairs of q and M are drawn, and p is found for each.
 
-What is assumed: on generated pictures the classifier errs as it does on real ones of the same families.
+What is assumed: on generated pictures the classifier errs as it does on real ones of such families.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from ornstein.rng import stream
 
 DRAWS = 1000  # plausible shares
 STEPS = 300  # of expectation maximisation
-PRIOR = 0.5  # pictures of each kind that are added to the counts: none seen of 50 is no proof that there are none
+PRIOR = (
+    0.5  # pictures of each kind that are added to the counts: none seen of 50 is no proof that there are none
+)
 LEAST = 1e-3  # shares below are zero: maximisation nears zero without reaching it
 TINY = 1e-12
 
@@ -44,8 +46,10 @@ class Confusion:
         """Count.
 
         Args:
-            shown: index of the value that each picture shows, (N,). seen: that was seen, or one beyond, (N,).
-            groups: anything that names each picture's group, (N,). values: names of all values.
+            shown: index of the value that each picture shows, (N,).
+            seen: index of the value that was seen, or one beyond them, (N,).
+            groups: anything that names each picture's group, (N,).
+            values: names of all values.
 
         Raises:
             OrnsteinError: a value without pictures: what it is taken for is not known.
@@ -54,16 +58,35 @@ class Confusion:
         counts = np.zeros((len(names), len(values), len(values) + 1))
         np.add.at(counts, (group, shown, seen), 1)
         if missing := [value for value, row in zip(values, counts.sum(0), strict=True) if not row.sum()]:
-            raise OrnsteinError(f"no labelled picture shows {', '.join(missing)}: nobody knows what it is taken for")
+            raise OrnsteinError(
+                f"no labelled picture shows {', '.join(missing)}: nobody knows what it is taken for"
+            )
         return cls(counts)
+
+    @property
+    def pictures(self) -> Float[np.ndarray, " values"]:
+        """Labelled pictures of each value."""
+        return self.counts.sum((0, 2))
 
     @property
     def rates(self) -> Float[np.ndarray, "values seen"]:
         """Row k: the shares of what pictures of value k are taken for."""
         return _rows(self.counts.sum(0))
 
-    def draws(self, random: np.random.Generator, count: int = DRAWS) -> Float[np.ndarray, "draws values seen"]:
-        """Plausible rates: groups weigh more or less at random, and a little of the whole is always there."""
+    def draws(
+        self, random: np.random.Generator, count: int = DRAWS
+    ) -> Float[np.ndarray, "draws values seen"]:
+        """Plausible rates for pictures of as many groups like these.
+
+        Groups weigh more or less at random, twice: once because others could have been labelled, once because the
+        pictures that are judged are not those that were labelled.
+        """
+        return _rows(
+            np.maximum(self._weighed(random, count) + self._weighed(random, count) - self.rates, 0) + TINY
+        )
+
+    def _weighed(self, random: np.random.Generator, count: int) -> Float[np.ndarray, "draws values seen"]:
+        """Rates with a random weight for each group; a little of the whole is always there."""
         weights = random.exponential(size=(count, len(self.counts)))
         return _rows(np.einsum("dg,gvs->dvs", weights, self.counts) + self.rates)
 
@@ -88,7 +111,9 @@ class Shares:
 
         Args:
             seen: index of the value seen in each picture, or one beyond them, (N,).
-            confusion: of the classifier that saw it. values: names. seed: of the draws.
+            confusion: of the classifier that saw it.
+            values: names of all values.
+            seed: of the draws.
 
         Raises:
             OrnsteinError: no pictures.
@@ -167,10 +192,11 @@ def corrected(
     seen: Float[np.ndarray, "draws seen"], rates: Float[np.ndarray, "draws values seen"]
 ) -> Float[np.ndarray, "draws values"]:
     """The shares p that make the shares seen likeliest, on the simplex, for each pair of shares and rates."""
+    rates = np.maximum(rates, TINY)  # what was never taken for unclear may yet be
     p = np.full(rates.shape[:2], 1 / rates.shape[1])
     for _ in range(STEPS):
         foreseen = np.einsum("dv,dvs->ds", p, rates)
-        p = p * np.einsum("dvs,ds->dv", rates, seen / np.maximum(foreseen, TINY))
+        p = p * np.einsum("dvs,ds->dv", rates, seen / foreseen)
         p /= p.sum(1, keepdims=True)
     return _rows(np.where(p < LEAST, 0, p))
 

@@ -24,7 +24,8 @@ def apply(quotas: Sequence[Quota], prompts: Sequence[str], seeds: Sequence[int])
 
     Args:
         quotas: of a policy; of two for one attribute, the first whose words a prompt has counts.
-        prompts: one for each picture of a request. seeds: one for each picture; they decide every draw.
+        prompts: one for each picture of a request.
+        seeds: one for each picture; they decide every draw.
 
     Returns:
         For each picture what to draw instead, or None where the prompt stays as it is.
@@ -35,7 +36,9 @@ def apply(quotas: Sequence[Quota], prompts: Sequence[str], seeds: Sequence[int])
     ]
 
 
-def decisions(quotas: Sequence[Quota], prompts: Sequence[str], seeds: Sequence[int]) -> list[tuple[Decision, ...]]:
+def decisions(
+    quotas: Sequence[Quota], prompts: Sequence[str], seeds: Sequence[int]
+) -> list[tuple[Decision, ...]]:
     """What ``apply`` did to each picture's prompt, for its record and for whoever asked; empty where nothing."""
     now, by = _revised(quotas, prompts, seeds)
     return [
@@ -68,7 +71,9 @@ def _revised(
     """The prompts as they are drawn, and which attributes were chosen in each."""
     now, by = list(prompts), [[] for _ in prompts]
     settled: set[tuple[str, int]] = set()
-    for place, quota in sorted(enumerate(quotas), key=lambda pair: pair[1].attribute):  # gender: words move after it
+    for place, quota in sorted(
+        enumerate(quotas), key=lambda pair: pair[1].attribute
+    ):  # gender: words move after it
         found = {
             k: who
             for k, prompt in enumerate(prompts)
