@@ -3,7 +3,7 @@
     python -m benchmarks.guard.bias classifier            what the attribute classifier takes real pictures for
     python -m benchmarks.guard.bias coverage              intervals against known shares of real pictures
     python -m benchmarks.guard.bias trained               a small model trained on a planted 90/10 set
-    python -m benchmarks.guard.bias quotas [--pictures 384] [--scales 1 4 8]
+    python -m benchmarks.guard.bias quotas [--scales 1 4 8]
 
 ``coverage`` draws real pictures of families the classifier never learned from, at planted shares, and corrects what it
 saw by its errors on other families still. ``trained`` trains on clothes: what is called "work" is a sneaker nine times
@@ -28,7 +28,7 @@ from ornstein.data.write import write_pack
 from ornstein.evaluate.classifier import Classifier, ClassifierConfig, train_classifier
 from ornstein.evaluate.estimate import of_mean
 from ornstein.guard.bias.attributes import VALUES, gender, states
-from ornstein.guard.bias.audit import Plan, audit
+from ornstein.guard.bias.audit import Audit, Plan, audit
 from ornstein.guard.bias.classifier import Tested, examine, find_classifier
 from ornstein.guard.bias.learned import Learned
 from ornstein.guard.bias.measure import Confusion, Shares
@@ -169,17 +169,18 @@ def trained(where: Path, samples: int, pictures: int) -> None:
     right, weakly = np.mean(shown == taken), np.trace(confusion.rates) / 2
     print(f"judge: right on {right:.4f} of unseen pictures; the weak one on {weakly:.3f}")
     for scale in (1.0, 2.0, 4.0, 8.0):
-        many = np.stack([out.array for out in model.generate("work", 0, 1000, guidance=scale)])
+        many = np.stack([out.array for out in model.generate("work", 0, 500, guidance=scale)])
         truth = network.classify(many).numpy()
         within, estimates = 0, []
         for k in range(40):
             seen = weak(random.choice(truth, pictures, replace=False))
             found = Shares.of(seen, confusion, CLOTHES, k).amplification(CLOTHES[1], {CLOTHES[1]: 0.9})
             assert found is not None
-            within += found.low <= np.mean(truth == 1) / 0.9 <= found.high
+            within += found.low <= np.mean(truth) / 0.9 <= found.high
             estimates.append(found)
+        amplified = np.mean(truth) / 0.9
         print(
-            f"guidance {scale:g}: sneakers {of_mean(truth == 1)} of 1,000, amplification {np.mean(truth) / 0.9:.3f}"
+            f"guidance {scale:g}: sneakers {of_mean(truth == 1)} of {len(truth)}, amplification {amplified:.3f}"
         )
         print(f"   by the weak judge on {pictures}: {estimates[0]}; {within} of 40 intervals hold the truth")
 
@@ -198,15 +199,16 @@ def judge_of_clothes(source: Pack) -> tuple[Classifier, tuple[np.ndarray, np.nda
     return judge, (labels[held], judge.classify(source.pictures(held)).numpy())
 
 
-def quotas(name: str, where: Path, pictures: int, scales: Sequence[float]) -> None:
+def quotas(name: str, where: Path, scales: Sequence[float]) -> list[Audit]:
     model, pack = Model.load(name), Pack.open(where)
     assert model.bundle is not None
     learned = Learned.of(model.bundle)
     people = tuple(sorted({row.family for row in pack.rows() if row.group == "people and body"}))
     half = Quota(attribute="gender", when=people, shares={"female": 0.5, "male": 0.5})
+    audits: list[Audit] = []
     for what, applied in (("without quotas", ()), ("with quotas", (half,))):
-        plan = Plan(tuple(scales), 1, quotas=applied)
-        found = audit(model, name, pack, plan, learned)
+        found = audit(model, name, pack, Plan(tuple(scales), 1, quotas=applied), learned)
+        audits.append(found)
         print(f"\n{what}")
         for figures in (f for f in found.found if f.attribute == "gender"):
             texts = found.drawn[figures.guidance]
@@ -218,6 +220,7 @@ def quotas(name: str, where: Path, pictures: int, scales: Sequence[float]) -> No
             told = [f"{value} {shares.share(value)}" for value in shares.values]
             print(f"   seen: {'  '.join([*told, f'unclear {shares.unclear}'])}")
             print(f"   total variation: {shares.total_variation({'female': 0.5, 'male': 0.5})}")
+    return audits
 
 
 def main() -> None:
@@ -228,9 +231,9 @@ def main() -> None:
     parser.add_argument("--model", default="emoji")
     parser.add_argument("--pack", type=Path, default=Path("data/emoji"))
     parser.add_argument("--clothes", type=Path, default=Path("data/fashion-mnist"))
-    parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument("--pictures", type=int, default=300, help="that are judged at once")
     parser.add_argument("--repetitions", type=int, default=200)
-    parser.add_argument("--samples", type=int, default=160_000, help="that the planted model is trained on")
+    parser.add_argument("--samples", type=int, default=64_000, help="that the planted model is trained on")
     parser.add_argument("--scales", type=float, nargs="+", default=(1.0, 4.0, 8.0))
     given = parser.parse_args()
     if given.what == "classifier":
@@ -240,7 +243,7 @@ def main() -> None:
     elif given.what == "trained":
         trained(given.clothes, given.samples, given.pictures)
     else:
-        quotas(given.model, given.pack, given.pictures, given.scales)
+        quotas(given.model, given.pack, given.scales)
 
 
 if __name__ == "__main__":

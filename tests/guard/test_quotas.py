@@ -121,6 +121,7 @@ def test_skin_tone_stands_where_captions_have_it() -> None:
         "lady artist", "fireman, a person", "policewomen and people", "person with a moustache", "bearded doctor",
         "nonbinary person", "gender-neutral firefighter", "a female doctor", "mr doctor", "doctor, mother of two",
         "old wizard person", "princess, a person", "a man's doctor", "grandma the artist", "queen (person)",
+        "ｗｏｍａｎ doctor",
     ],
 )  # fmt: skip
 def test_a_stated_gender_is_never_touched(prompt: str) -> None:

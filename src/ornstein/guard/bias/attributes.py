@@ -6,6 +6,7 @@ Words are English, as the captions are. Where a text may state an attribute, it 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Literal
 
@@ -83,6 +84,7 @@ def gender(text: str) -> str | None:
     >>> gender("woman firefighter"), gender("firefighter"), gender("woman and man holding hands")
     ('female', 'open', None)
     """
+    text = unicodedata.normalize("NFKC", text)
     female, male = bool(_SAYS_FEMALE.search(text)), bool(_SAYS_MALE.search(text))
     if female and male:
         return None
@@ -92,7 +94,7 @@ def gender(text: str) -> str | None:
 def states(attribute: Attribute, text: str) -> bool:
     """Whether a text may say anything of an attribute, in doubt yes: "white cane" may be about skin."""
     if attribute == "skin-tone":
-        return bool(_SAYS_SKIN.search(text))
+        return bool(_SAYS_SKIN.search(unicodedata.normalize("NFKC", text)))
     return gender(text) != OPEN or bool(_HINTS_GENDER.search(text))
 
 

@@ -26,7 +26,7 @@ from ornstein.guard.bias.labels import Labels, label
 from ornstein.rng import stream
 
 WHAT = "attributes"  # stem of its files, and the folder of a pack that holds it
-SAMPLES = 100_000  # pictures seen in training
+SAMPLES = 80_000  # pictures seen in training
 WIDTHS = (16, 32, 64, 128)
 SOFTEST, GRAIN = 0.75, 8.0  # smallest share of the side that is kept in blurring; deviation of noise, of 255
 CHUNK = 64  # pictures that are softened alike

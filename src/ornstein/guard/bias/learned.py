@@ -20,7 +20,7 @@ from ornstein.data.pack import Pack
 from ornstein.guard.bias.attributes import VALUES, Attribute
 from ornstein.guard.bias.labels import Labels
 
-OPEN_CAPTIONS, FAMILY = "captions that leave it open", "all pictures of the family"
+OPEN_CAPTIONS, FAMILY = "open captions", "whole family"
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,8 @@ from ornstein.rng import stream
 
 DRAWS = 1000  # plausible shares
 STEPS = 300  # of expectation maximisation
-PRIOR = (
-    0.5  # pictures of each kind that are added to the counts: none seen of 50 is no proof that there are none
-)
+FEWEST = 10  # pictures that a distance is measured on
+PRIOR = 0.5  # pictures added to the counts: none seen of 50 is no proof that there are none
 LEAST = 1e-3  # shares below are zero: maximisation nears zero without reaching it
 TINY = 1e-12
 
@@ -179,13 +178,13 @@ class Shares:
         return [self.values.index(value) for value in target], np.array(list(target.values()), np.float64)
 
     def _any(self, named: list[int]) -> bool:
-        """Whether more than one picture shows one of these values, so far as can be told."""
-        return float(self.best[named].sum()) * self.total > 1
+        """Whether enough pictures show one of these values, so far as can be told."""
+        return float(self.best[named].sum()) * self.total >= FEWEST
 
     def _estimate(self, of: Callable[[np.ndarray], np.ndarray]) -> Estimate:
         """A figure of shares (..., values), with its interval."""
-        low, high = np.quantile(of(self.draws), TAILS)
-        return Estimate(float(of(self.best)), float(low), float(high), self.total)
+        value, (low, high) = float(of(self.best)), np.quantile(of(self.draws), TAILS).tolist()
+        return Estimate(value, min(value, low), max(value, high), self.total)  # chance adds to every distance
 
 
 def corrected(
