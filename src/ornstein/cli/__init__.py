@@ -8,6 +8,7 @@ import sys
 import typer
 
 from ornstein.cli.certs import app as certs
+from ornstein.cli.audit import app as audit
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.doctor import doctor
@@ -44,6 +45,7 @@ app.add_typer(data, name="data")
 app.command()(evaluate)
 app.command()(compare)
 app.command()(scorer)
+app.add_typer(audit, name="audit")
 app.command()(fit)
 app.command()(verify)
 app.add_typer(certs, name="certs")

@@ -73,6 +73,10 @@ class Classifier:
         """The likeliest class of each of uint8 (N, H, W, C) pictures, as an index of `names`."""
         return self._run(self.network, pictures).argmax(1)
 
+    def probabilities(self, pictures: np.ndarray) -> Float[Tensor, "rows names"]:
+        """How likely each class is for each of uint8 (N, H, W, C) pictures; rows sum to 1."""
+        return self._run(self.network, pictures).softmax(1)
+
     def right(self, pictures: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Whether each picture is taken for the class named beside it, (N,) bool."""
         return self.classify(pictures).numpy() == codes(names, self.names)

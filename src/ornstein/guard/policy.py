@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 
 from ornstein.config import Config, parse
 from ornstein.data.licences import DEFAULT as ALLOWED_LICENCES
-from ornstein.errors import OrnsteinError, UsageError
+from ornstein.errors import OrnsteinError, UsageError, nearest
+from ornstein.guard.bias.attributes import VALUES, Attribute
 from ornstein.guard.decision import Action
 from ornstein.shelf import home
 
@@ -198,10 +199,11 @@ class Quota(Config):
 
     Attributes:
         attribute: gender or skin-tone. when: words of which a prompt needs one to be about people.
-        shares: value to share; they sum to 1.
+        shares: value to share; they sum to 1. Values: female, male and open (neither); none (no human colour), light,
+            medium-light, medium, medium-dark and dark.
     """
 
-    attribute: Literal["gender", "skin-tone"]
+    attribute: Attribute
     when: tuple[str, ...] = Field(min_length=1)
     shares: dict[str, float]
 
@@ -209,6 +211,9 @@ class Quota(Config):
     def _sums(self) -> Quota:
         if abs(sum(self.shares.values()) - 1) > 1e-6 or min(self.shares.values(), default=-1) < 0:
             raise ValueError("shares are not negative and sum to 1")
+        known = VALUES[self.attribute]
+        if unknown := sorted(set(self.shares) - set(known)):
+            raise ValueError(f"{unknown[0]!r} is no value of {self.attribute}{nearest(unknown[0], known)}")
         return self
 
 
