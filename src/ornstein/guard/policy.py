@@ -10,20 +10,19 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from pydantic import Field, model_validator
 
 from ornstein.config import Config, parse
 from ornstein.data.licences import DEFAULT as ALLOWED_LICENCES
-from ornstein.errors import OrnsteinError, UsageError
+from ornstein.errors import UsageError
+from ornstein.guard import plain_yaml
 from ornstein.guard.decision import Action
 from ornstein.shelf import home
 
 SHIPPED = Path(__file__).parent / "policy.yaml"
 VARIABLE = "ORNSTEIN_POLICY"
-LARGEST = 1 << 20  # bytes; ours has a few thousand
 
 
 class Words(Config):
@@ -232,20 +231,11 @@ class Policy(Config):
         Raises:
             OrnsteinError: no such file, or one that cannot be read. UsageError: unknown keys, values out of range.
         """
-        try:
-            if path.stat().st_size > LARGEST:
-                raise OrnsteinError(f"{path} is larger than any policy: it is something else")
-            values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a safe loader
-        except OSError as error:
-            raise OrnsteinError(f"cannot read the policy {path}: {error.strerror}") from error
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise OrnsteinError(f"the policy {path} is not readable YAML: {_one_line(error)}") from error
-        if not isinstance(values, dict):
-            raise OrnsteinError(f"the policy {path} is not what a policy is: a mapping is expected")
+        values = plain_yaml.read(path, "policy")
         try:
             return parse(cls, values)
         except UsageError as error:
-            raise UsageError(f"the policy {path}: {error}") from None
+            raise UsageError(f"the policy {path}: {plain_yaml.one_line(error)}") from None
 
     @classmethod
     def find(cls, path: Path | None = None) -> Policy:
@@ -268,22 +258,3 @@ def where(path: Path | None = None) -> Path:
     own = home().parent / "policy.yaml"
     named = path or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     return named or (own if own.exists() else SHIPPED)
-
-
-class _Strict(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key that stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
