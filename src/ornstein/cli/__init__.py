@@ -9,6 +9,7 @@ import typer
 
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
+from ornstein.cli.docs import app as docs
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
 from ornstein.cli.explain import explain
@@ -42,6 +43,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(scorer)
 app.command()(fit)
+app.add_typer(docs, name="docs")
 app.command()(doctor)
 
 
