@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from ornstein.bundle import Data, Facts
 
 LABEL = "parity-tested, not quality-tested"
+_MARKUP = re.compile(r"[\\`*\[\]|~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+_BLOCK = re.compile(r"^(?:\d+(?=[.)](?:\s|$))|(?=[#>=])|(?=[+-](?:[\s-]|$)))")  # list, heading, quotation
 
 
 def card_text(facts: Facts, metrics: Mapping[str, Any]) -> str:
@@ -18,8 +21,9 @@ def card_text(facts: Facts, metrics: Mapping[str, Any]) -> str:
     if isinstance(facts.recipe, ImportedRecipe):
         return _imported(facts, facts.recipe, metrics)
     parts = [
-        f"# {facts.name}", _summary(facts), "## Intended use", _use(facts), "## Training data", _data(facts.data),
-        "## Training", _training(facts), "## Measurements", _measurements(metrics), "## Limits", _limits(facts),
+        f"# {inline(facts.name)}", _summary(facts), "## Intended use", _use(facts), "## Training data",
+        _data(facts.data), "## Training", _training(facts), "## Measurements", _measurements(metrics), "## Limits",
+        _limits(facts),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -37,12 +41,12 @@ def _summary(facts: Facts) -> str:
 def _imported(facts: Facts, recipe: ImportedRecipe, metrics: Mapping[str, Any]) -> str:
     """Of a published checkpoint nothing is known here but what its folder says."""
     source, sampling = recipe.source, recipe.sampling
-    revision = f" at {source.revision}" if source.revision else ""
-    licences = [f"- {_cell(file)}: {_cell(text)}" for file, text in source.licences.items()]
+    revision = f" at {inline(source.revision)}" if source.revision else ""
+    licences = [f"- {opening(file)}: {inline(text)}" for file, text in source.licences.items()]
     method = "the scheduler's own method" if source.exact else "the nearest method to the scheduler's"
     parts = [
-        f"# {facts.name}",
-        f"Imported from {_cell(source.name)}{revision}, a {_cell(source.pipeline)}: {facts.parameters:,} weights, "
+        f"# {inline(facts.name)}",
+        f"Imported from {inline(source.name)}{revision}, a {inline(source.pipeline)}: {facts.parameters:,} weights, "
         f"stored in {facts.dtype}, in {recipe.network.summary}; made for {recipe.network.size} x "
         f"{recipe.network.size} pixels.",
         f"**{LABEL}**: for the same noise its family makes the same picture here as in diffusers, tested on small "
@@ -52,7 +56,7 @@ def _imported(facts: Facts, recipe: ImportedRecipe, metrics: Mapping[str, Any]) 
         "## Training data",
         "Not recorded in the folder; its publisher may say.",
         "## Sampling",
-        f"{source.scheduler} became `{sampling.sampler}` ({method}), {sampling.steps} steps, guidance "
+        f"{inline(source.scheduler)} became `{sampling.sampler}` ({method}), {sampling.steps} steps, guidance "
         f"{sampling.guidance:g}. A filter that the folder may have had for its pictures is not part of this bundle.",
         "## Measurements",
         _measurements(metrics),
@@ -74,7 +78,7 @@ def _data(data: Data | None) -> str:
         return "Not recorded in this bundle."
     splits = ", ".join(f"{count:,} {name}" for name, count in sorted(data.splits.items()))
     rows = [
-        f"| {' | '.join(map(_cell, (o.style, o.holder, o.licence, o.source)))} | {o.trained:,} "
+        f"| {' | '.join(map(inline, (o.style, o.holder, o.licence, o.source)))} | {o.trained:,} "
         f"| {o.pictures - o.trained:,} |"
         for o in data.origins
     ]
@@ -92,9 +96,15 @@ def _data(data: Data | None) -> str:
     )
 
 
-def _cell(text: str) -> str:
-    """Text of others inside a table: one line, no cell borders."""
-    return " ".join(text.split()).replace("|", "\\|") or "-"
+def inline(text: str) -> str:
+    """Text of others within a line of Markdown, shown as it is: no markup, no HTML, nothing hidden."""
+    line = " ".join("".join(letter for letter in text if letter.isprintable() or letter.isspace()).split())
+    return _MARKUP.sub(r"\\\g<0>", line).replace("<", "&lt;") or "-"
+
+
+def opening(text: str) -> str:
+    """The same where it opens a line: it begins no list, heading or quotation there."""
+    return _BLOCK.sub(r"\g<0>\\", inline(text))
 
 
 def _by_licence(data: Data) -> Iterator[str]:
@@ -102,7 +112,7 @@ def _by_licence(data: Data) -> Iterator[str]:
     for origin in data.origins:
         counts[origin.licence] = counts.get(origin.licence, 0) + origin.trained
     for licence, count in sorted(counts.items(), key=lambda item: -item[1]):
-        yield f"- {licence or 'no licence named'}: {count:,} pictures trained on"
+        yield f"- {opening(licence) if licence else 'no licence named'}: {count:,} pictures trained on"
 
 
 def _training(facts: Facts) -> str:
@@ -114,7 +124,9 @@ def _training(facts: Facts) -> str:
         lines.append(f"- working time: {float(seconds) / 60:,.0f} minutes")
     if (flops := known.pop("flops", None)) is not None:
         lines.append(f"- cost: {float(flops):.3g} floating-point operations (6 x weights x tokens)")
-    lines += [f"- {name}: {value}" for name, value in known.items() if value is not None]
+    lines += [
+        f"- {opening(name)}: {inline(str(value))}" for name, value in known.items() if value is not None
+    ]
     return "\n".join(lines) or "Not recorded in this bundle."
 
 
@@ -133,7 +145,7 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
     for features, by_key in figures.items():
         for key, found in by_key.items():
             both = [_interval(found[side]) if side in found else "" for side in ("generated", "real")]
-            yield f"| {key} | {features} | {' | '.join(both)} |"
+            yield f"| {inline(key)} | {inline(features)} | {' | '.join(both)} |"
 
 
 def _interval(found: Mapping[str, float]) -> str:
@@ -146,13 +158,13 @@ def _listed(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
         if value is None or value == {}:
             continue
         if isinstance(value, Mapping):
-            yield f"{indent}- {name}:"
+            yield f"{indent}- {opening(name)}:"
             yield from _listed(value, indent + "  ")
         elif isinstance(value, list):
-            yield f"{indent}- {name}: {len(value)}, in `metrics.json`"
+            yield f"{indent}- {opening(name)}: {len(value)}, in `metrics.json`"
         else:
-            shown = f"{value:.4g}" if isinstance(value, float) else value
-            yield f"{indent}- {name}: {shown}"
+            shown = f"{value:.4g}" if isinstance(value, float) else inline(str(value))
+            yield f"{indent}- {opening(name)}: {shown}"
 
 
 def _limits(facts: Facts) -> str:

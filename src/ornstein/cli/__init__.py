@@ -11,6 +11,7 @@ from ornstein.cli.certs import app as certs
 from ornstein.cli.audit import app as audit
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
+from ornstein.cli.docs import app as docs
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
 from ornstein.cli.explain import explain
@@ -50,6 +51,7 @@ app.command()(fit)
 app.command()(verify)
 app.add_typer(certs, name="certs")
 app.add_typer(records, name="records")
+app.add_typer(docs, name="docs")
 app.command()(doctor)
 
 

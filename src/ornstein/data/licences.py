@@ -24,3 +24,8 @@ def parse(text: str | None) -> frozenset[str]:
     names = [canonical(part) for part in text.split(",") if part.strip()]
     extended = DEFAULT if any(name.lower() == "default" for name in names) else frozenset[str]()
     return extended | {name for name in names if name.lower() != "default"}
+
+
+def in_spdx(name: str) -> bool:
+    """Whether a name is one of ours that stands in the SPDX licence list; LicenseRef names are anybody's own."""
+    return name in DEFAULT and not name.startswith("LicenseRef-")

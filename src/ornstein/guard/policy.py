@@ -10,21 +10,21 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from pydantic import Field, model_validator
 
 from ornstein.config import Config, parse
 from ornstein.data.licences import DEFAULT as ALLOWED_LICENCES
-from ornstein.errors import OrnsteinError, UsageError, nearest
+from ornstein.errors import UsageError, nearest
+from ornstein.guard import plain_yaml
 from ornstein.guard.bias.attributes import VALUES, Attribute
 from ornstein.guard.decision import Action
 from ornstein.shelf import home
 
 SHIPPED = Path(__file__).parent / "policy.yaml"
 VARIABLE = "ORNSTEIN_POLICY"
-LARGEST = 1 << 20  # bytes; ours has a few thousand
+FILES = ("chain", "key")  # values that name files
 
 
 class Words(Config):
@@ -211,17 +211,23 @@ class Quota(Config):
     def _sums(self) -> Quota:
         if abs(sum(self.shares.values()) - 1) > 1e-6 or min(self.shares.values(), default=-1) < 0:
             raise ValueError("shares are not negative and sum to 1")
-        known = VALUES[self.attribute]
-        if unknown := sorted(set(self.shares) - set(known)):
-            raise ValueError(f"{unknown[0]!r} is no value of {self.attribute}{nearest(unknown[0], known)}")
+        if unknown := sorted(set(self.shares) - set(VALUES[self.attribute])):
+            raise ValueError(
+                f"{unknown[0]!r} is no value of {self.attribute}{nearest(unknown[0], VALUES[self.attribute])}"
+            )
         return self
 
 
-class Policy(Config):
-    """All of it."""
+class _Named(Config):
+    """What every policy says itself."""
 
     version: Literal[1]
     name: str = Field(min_length=1, max_length=100)
+
+
+class Policy(_Named):
+    """All of it."""
+
     prompt: PromptStage = PromptStage()
     input: InputStage = InputStage()
     output: OutputStage = OutputStage()
@@ -232,25 +238,20 @@ class Policy(Config):
 
     @classmethod
     def read(cls, path: Path) -> Policy:
-        """A policy file; paths in it are relative to it.
+        """A policy file, laid over the shipped one: what it leaves out stays as shipped, so that naming one key turns
+        nothing else off. Lists are taken whole. Paths are relative to the file.
 
         Raises:
             OrnsteinError: no such file, or one that cannot be read. UsageError: unknown keys, values out of range.
         """
+        values = plain_yaml.read(path, "policy")
         try:
-            if path.stat().st_size > LARGEST:
-                raise OrnsteinError(f"{path} is larger than any policy: it is something else")
-            values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a safe loader
-        except OSError as error:
-            raise OrnsteinError(f"cannot read the policy {path}: {error.strerror}") from error
-        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-            raise OrnsteinError(f"the policy {path} is not readable YAML: {_one_line(error)}") from error
-        if not isinstance(values, dict):
-            raise OrnsteinError(f"the policy {path} is not what a policy is: a mapping is expected")
-        try:
+            if path != SHIPPED:
+                parse(_Named, {key: values[key] for key in ("version", "name") if key in values})
+                values = _over(_placed(values, path.parent), plain_yaml.read(SHIPPED, "policy"))
             return parse(cls, values)
         except UsageError as error:
-            raise UsageError(f"the policy {path}: {error}") from None
+            raise UsageError(f"the policy {path}: {plain_yaml.one_line(error)}") from None
 
     @classmethod
     def find(cls, path: Path | None = None) -> Policy:
@@ -263,8 +264,9 @@ class Policy(Config):
 
     @cached_property
     def hash(self) -> str:
-        """Sha256 of what it says, defaults written out; comments and order do not count."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """Sha256 of what it says, defaults written out; comments, order and folders of files do not count."""
+        values = self.model_dump()
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=lambda path: path.name)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -275,20 +277,18 @@ def where(path: Path | None = None) -> Path:
     return named or (own if own.exists() else SHIPPED)
 
 
-class _Strict(yaml.SafeLoader):
-    """YAML's safe loader, which also refuses a key that stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+def _over(values: Any, below: Any) -> Any:
+    """Values laid over others, mappings within mappings."""
+    if not (isinstance(values, dict) and isinstance(below, dict)):
+        return values
+    return below | {key: _over(value, below.get(key)) for key, value in values.items()}
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _placed(values: Any, folder: Path) -> Any:
+    """Values whose names of files are resolved from a folder."""
+    if not isinstance(values, dict):
+        return values
+    return {
+        key: str(folder / value) if key in FILES and isinstance(value, str) else _placed(value, folder)
+        for key, value in values.items()
+    }
