@@ -29,7 +29,7 @@ class PromptFilter:
     def check(self, prompt: str) -> tuple[str, tuple[Decision, ...]]:
         """The prompt to use, transformed or as it was, and what was decided; no decision where nothing was found.
 
-        What no policy can allow comes first, with the rule "forbidden". One decision a rule, in the order of the prompt.
+        What no policy can allow comes first, with the rule "forbidden"; then one decision a rule, as they occur.
 
         Raises:
             CheckerError: a checker broke down; the prompt was not checked.

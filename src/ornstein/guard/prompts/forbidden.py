@@ -38,8 +38,8 @@ what is under her clothes|what is under his clothes|underneath her clothes|under
 naked version of|undressed version of
 """
 _TAKEN_OFF = (
-    "remove|removes|removing|removed|take off|takes off|taking off|strip off|stripping off|rip off|ripping off|tear off|"
-    "tearing off|peel off|erase|erasing|delete|deleting|pull off|pulling off|lift up|pull down|get rid of"
+    "remove|removes|removing|removed|take off|takes off|taking off|strip off|stripping off|rip off|ripping off|"
+    "tear off|tearing off|peel off|erase|erasing|delete|deleting|pull off|pulling off|lift up|pull down|get rid of"
 )
 _WHOSE = "her|his|their|the woman s|the man s|the girl s|the lady s|this woman s|this man s|this person s|the person s"
 _CLOTHES = (
@@ -84,7 +84,9 @@ lewd|lascivious|provocative pose|lingerie|thong|g string|panties|kinky|stripteas
 cleavage|spread legs|legs spread|bedroom eyes|fetishwear|latex suit|negligee|garter belt|camel toe|cameltoe
 """
 _TOGETHER = ("explicit", "children"), ("suggestive", "children"), ("explicit", "perhaps children")
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+_NUMBERS = """
+zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen
+"""
 _AGES = """
 {} year old|{} years old|{} year olds|{} yr old|{} yrs old|{} years of age|{} month old|{} months old|{}yo|{} yo|{} y o
 {}yr|aged {}|age {}|age of {}
@@ -106,7 +108,7 @@ def forbidden(prompt: str, ways: list[Way]) -> list[Finding]:
 
 
 @cache
-def _matcher() -> Matcher[str]:
+def _matcher() -> Matcher:
     return Matcher([*_terms(), *harmless()])
 
 
@@ -122,7 +124,7 @@ def _terms() -> Iterator[tuple[str, str]]:
     yield from (
         (" ".join(parts), "undressing") for parts in product(*map(_split, (_TAKEN_OFF, _WHOSE, _CLOTHES)))
     )
-    for age, number in enumerate(_NUMBERS.split()):
+    for age, number in enumerate(_split(_NUMBERS)):
         for n, form in product((str(age), number), _split(_AGES)):
             yield form.format(n), "children"
 

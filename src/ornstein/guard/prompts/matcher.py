@@ -7,16 +7,19 @@ symbols times nodes, whatever the prompt, and for ordinary prompts hardly any no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
+from ornstein.errors import UsageError
 from ornstein.guard.prompts.glyphs import LEET, SEEN
 from ornstein.guard.prompts.normalise import Symbol, Way, words
 
-T = TypeVar("T")
 SHORTEST_BACKWARDS = 4  # letters; shorter words read backwards are other words
 
+_Trace = tuple[int, int, int]
+"""How much was seen on the way to a node, and the part of the prompt that it took."""
 
-class Match(NamedTuple, Generic[T]):
+
+class Match(NamedTuple):
     """A term in a prompt.
 
     Attributes:
@@ -24,14 +27,14 @@ class Match(NamedTuple, Generic[T]):
         backwards: read from right to left.
     """
 
-    owner: T
+    owner: str
     term: str
     start: int
     end: int
     backwards: bool
 
 
-class Matcher(Generic[T]):
+class Matcher:
     """Terms of several owners.
 
     A term is found as whole words. Repeated letters count once; of what is matched, more than half must be there to see
@@ -39,17 +42,23 @@ class Matcher(Generic[T]):
 
     Args:
         terms: (term, owner). Case, marks and signs in a term do not count.
+
+    Raises:
+        UsageError: a term has neither letters nor digits.
     """
 
-    def __init__(self, terms: Iterable[tuple[str, T]]) -> None:
+    def __init__(self, terms: Iterable[tuple[str, str]]) -> None:
         self._children: list[dict[str, int]] = [{}]
         self._letters = [""]
-        self._ends: list[tuple[str, tuple[T, ...]] | None] = [None]
+        self._ends: list[tuple[str, tuple[str, ...]] | None] = [None]
         for text, owner in terms:
-            if term := words(text):
-                self._add(term, owner)
+            if not (term := words(text)):
+                raise UsageError(
+                    f"{text!r} has neither letters nor digits, so no prompt could be held against it"
+                )
+            self._add(term, owner)
 
-    def find(self, ways: Sequence[Way]) -> list[Match[T]]:
+    def find(self, ways: Sequence[Way]) -> list[Match]:
         """Every term in any of a prompt's readings, each place once, in the order of places."""
         found = {
             (match.owner, match.term, match.start, match.end): match
@@ -58,7 +67,7 @@ class Matcher(Generic[T]):
         }
         return sorted(found.values(), key=lambda match: (match.start, match.end, match.term))
 
-    def _add(self, term: str, owner: T) -> None:
+    def _add(self, term: str, owner: str) -> None:
         node = 0
         for letter in term:
             child = self._children[node].get(letter)
@@ -68,35 +77,33 @@ class Matcher(Generic[T]):
                 self._letters.append("" if letter.isdigit() else letter)  # 22 is not 2
                 self._ends.append(None)
             node = child
-        owners = self._ends[node][1] if (end := self._ends[node]) else ()
+        _, owners = self._ends[node] or (term, ())
         if owner not in owners:
             self._ends[node] = (term, (*owners, owner))
 
-    def _walk(self, symbols: list[Symbol], backwards: bool) -> Iterator[Match[T]]:
+    def _walk(self, symbols: list[Symbol], backwards: bool) -> Iterator[Match]:
         children, letters, ends = self._children, self._letters, self._ends
-        alive: dict[
-            int, tuple[int, int, int]
-        ] = {}  # node -> how much is seen, and the part of the prompt so far
+        shortest = SHORTEST_BACKWARDS if backwards else 1
+        alive: dict[int, _Trace] = {}
         for readings, skip, opens, closes, start, end in symbols:
             arrived = dict(alive) if skip else {}
             for letter, weight in readings:
                 if opens and (child := children[0].get(letter)):
-                    if child not in arrived or arrived[child][0] <= weight:
-                        arrived[child] = (weight, start, end)
+                    _reach(arrived, child, (weight, start, end))
                 for node, (seen, first, last) in alive.items():
                     span = min(first, start), max(last, end)
-                    if (
-                        weight == SEEN
-                        and letter == letters[node]
-                        and (node not in arrived or arrived[node][0] <= seen)
-                    ):
-                        arrived[node] = (seen, *span)
-                    child = children[node].get(letter)
-                    if child and (child not in arrived or arrived[child][0] <= seen + weight):
-                        arrived[child] = (seen + weight, *span)
+                    if weight == SEEN and letter == letters[node]:
+                        _reach(arrived, node, (seen, *span))
+                    if child := children[node].get(letter):
+                        _reach(arrived, child, (seen + weight, *span))
             alive = arrived
-            if closes:
-                for node, (seen, first, last) in alive.items():
-                    if (known := ends[node]) and seen > LEET * len(known[0]):
-                        if not backwards or len(known[0]) >= SHORTEST_BACKWARDS:
-                            yield from (Match(owner, known[0], first, last, backwards) for owner in known[1])
+            for node, (seen, first, last) in alive.items() if closes else ():
+                term, owners = ends[node] or ("", ())
+                if seen > LEET * len(term) and len(term) >= shortest:
+                    yield from (Match(owner, term, first, last, backwards) for owner in owners)
+
+
+def _reach(arrived: dict[int, _Trace], node: int, trace: _Trace) -> None:
+    """Keep the clearest way to a node; of equals the one that began last."""
+    if node not in arrived or arrived[node][0] <= trace[0]:
+        arrived[node] = trace

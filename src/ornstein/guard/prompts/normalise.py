@@ -21,7 +21,7 @@ from ornstein.guard.prompts.glyphs import LETTERS, SEEN, VOWELS, Reading, read
 SPACE: Reading = ((" ", SEEN),)
 FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters and signs without ink
 _APOSTROPHES = ("'", "’")
-_SHORTENED = frozenset(("s", "t", "d", "m", "ll", "re", "ve"))  # what follows one: who're is not another word
+_SHORTENED = frozenset("stdm")  # what follows one: a pen's ink
 
 _OVERRIDES = re.compile("[\u202d\u202e]")
 _ESCAPE = re.compile(

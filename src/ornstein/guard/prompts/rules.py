@@ -26,8 +26,8 @@ class Found(NamedTuple):
 class Rules:
     """Rules with the words and lists they name.
 
-    What lies inside a phrase of the policy's `allow` is let pass; inside one of the shipped harmless phrases too, except
-    where a rule names that very phrase.
+    What lies inside a phrase of the policy's `allow` is let pass; inside a shipped harmless phrase too, unless a rule
+    names that very phrase.
 
     Raises:
         UsageError: a rule names a list that does not exist.
@@ -69,11 +69,11 @@ def spellings(term: str, owner: str) -> Iterator[tuple[str, str]]:
     yield words(term).replace(" ", ""), owner
 
 
-def unmasked(prompt: str, matches: Iterable[Match[str]]) -> list[Match[str]]:
+def unmasked(prompt: str, matches: Iterable[Match]) -> list[Match]:
     """The matches that do not lie inside an allowed or harmless phrase, which must stand there plainly to count."""
     masks = [m for m in matches if m.owner in (_ALLOW, _HARMLESS) and _is_plain(prompt, m)]
 
-    def masked(match: Match[str]) -> bool:
+    def masked(match: Match) -> bool:
         return any(
             mask.start <= match.start and match.end <= mask.end
             and (mask.owner == _ALLOW or mask.term != match.term)
@@ -83,12 +83,12 @@ def unmasked(prompt: str, matches: Iterable[Match[str]]) -> list[Match[str]]:
     return [match for match in matches if match.owner not in (_ALLOW, _HARMLESS) and not masked(match)]
 
 
-def finding(prompt: str, match: Match[str], label: str) -> Finding:
+def finding(prompt: str, match: Match, label: str) -> Finding:
     """A match as a finding of the checker "words"."""
     where = prompt[match.start : min(match.end, match.start + LONGEST_SHOWN)]
-    return Finding(checker="words", label=label, where=where.encode(errors="replace").decode())
+    return Finding(checker="words", label=label, score=1, where=where.encode(errors="replace").decode())
 
 
-def _is_plain(prompt: str, match: Match[str]) -> bool:
+def _is_plain(prompt: str, match: Match) -> bool:
     said = words(prompt[match.start : match.end])
     return not match.backwards and said in (match.term, " ".join(match.term))
