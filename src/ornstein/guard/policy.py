@@ -211,10 +211,9 @@ class Quota(Config):
     def _sums(self) -> Quota:
         if abs(sum(self.shares.values()) - 1) > 1e-6 or min(self.shares.values(), default=-1) < 0:
             raise ValueError("shares are not negative and sum to 1")
-        if unknown := sorted(set(self.shares) - set(VALUES[self.attribute])):
-            raise ValueError(
-                f"{unknown[0]!r} is no value of {self.attribute}{nearest(unknown[0], VALUES[self.attribute])}"
-            )
+        known = VALUES[self.attribute]
+        if unknown := sorted(set(self.shares) - set(known)):
+            raise ValueError(f"{unknown[0]!r} is no value of {self.attribute}{nearest(unknown[0], known)}")
         return self
 
 
