@@ -21,6 +21,7 @@ from ornstein.cli.likelihood import likelihood
 from ornstein.cli.models import app as models
 from ornstein.cli.replay import replay
 from ornstein.cli.scorer import scorer
+from ornstein.cli.trace import trace
 from ornstein.cli.train import train
 from ornstein.errors import OrnsteinError, StoppedError
 
@@ -39,6 +40,7 @@ app.command(name="import")(import_)
 app.command()(export)
 app.add_typer(data, name="data")
 app.command()(evaluate)
+app.command()(trace)
 app.command()(compare)
 app.command()(scorer)
 app.command()(fit)
