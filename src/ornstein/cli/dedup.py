@@ -23,7 +23,7 @@ def dedup(
     pack = Pack.open(folder)
     spare = spare_ids(pack, near)
     typer.echo(
-        f"{folder}: {len(spare):,} of {len(pack.indices('train')):,} training pictures are there already"
+        f"{folder}: {len(spare):,} of the {len(pack.indices('train')):,} training pictures are there already"
     )
     if out is not None:
         typer.echo(f"wrote {rewritten(pack, out, spare, NO_DOUBLES)}: {len(pack) - len(spare):,} pictures")

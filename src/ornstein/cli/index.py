@@ -22,7 +22,7 @@ def index(
     from ornstein.guard.trace.sources import Sources
     from ornstein.shelf import find
 
-    bundle = build(Bundle.open(find(model)), pack and Pack.open(pack), samples, _tell)
+    bundle = build(Bundle.open(find(model)), pack and Pack.open(pack), samples, tell)
     sources = Sources.open(bundle)
     size, held = (bundle.folder / SOURCES).stat().st_size, len(sources.null.scores)
     typer.echo(
@@ -30,6 +30,7 @@ def index(
     )
 
 
-def _tell(seen: int, of: int) -> None:
+def tell(seen: int, of: int) -> None:
+    """Say now and then how far the descriptor is."""
     if seen % 9600 == 0 or seen == of:
         typer.echo(f"descriptor: {seen:,} of {of:,}", err=True)

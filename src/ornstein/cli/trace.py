@@ -72,4 +72,4 @@ def _print(file: Path, sources: Sources, traced: Traced, alpha: float) -> None:
 
 
 def _is_copy(sources: Sources, traced: Traced, alpha: float) -> bool:
-    return traced.score <= sources.null.threshold(sources.null.reachable(alpha))
+    return traced.score < sources.null.threshold(sources.null.reachable(alpha))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ornstein.errors import StoppedError
+from ornstein.errors import OrnsteinError, StoppedError
 
 if TYPE_CHECKING:
     from ornstein.data.pack import Pack
@@ -38,6 +38,9 @@ def train(
     policy: Annotated[
         Path | None, typer.Option(help="Policy that says what may be learned from; the one in force.")
     ] = None,
+    index: Annotated[
+        bool, typer.Option(help="Make the model's sources traceable when it is trained.")
+    ] = True,
 ) -> None:
     """Train a model; run the same command again to go on after a stop."""
     os.environ.setdefault(
@@ -72,7 +75,10 @@ def train(
         err=True,
     )
     typer.echo("; ".join(f"{name}: {count:,}" for name, count in counts.items()), err=True)
-    finish(Trainer(resolved, pack, run, where, caption_progress=_captions), run, counts)
+    bundle = finish(Trainer(resolved, pack, run, where, caption_progress=_captions), run, counts)
+    if index:
+        _index(bundle, pack)
+    typer.echo(f'try: ornstein generate "{(resolved.training.prompts or ("…",))[0]}" --model {bundle}')
 
 
 def _permitted(pack: Pack, target: Path, policy: Path | None) -> tuple[Pack, dict[str, int]]:
@@ -92,7 +98,7 @@ def _permitted(pack: Pack, target: Path, policy: Path | None) -> tuple[Pack, dic
     return kept, {"duplicates left out": kept.header.notes[NO_DOUBLES]}
 
 
-def finish(trainer: Trainer, run: Path, counts: dict[str, int] | None = None) -> None:
+def finish(trainer: Trainer, run: Path, counts: dict[str, int] | None = None) -> Path:
     """Train to the end, with checkpoints, sample grids and Ctrl-C, then write the bundle, `counts` of data in it."""
     import time
 
@@ -120,7 +126,21 @@ def finish(trainer: Trainer, run: Path, counts: dict[str, int] | None = None) ->
         trainer.save()
         _grid(trainer, monitor, run)
     bundle = trainer.write_bundle(run / "bundle", counts)
-    typer.echo(f'wrote {bundle}; try: ornstein generate "{(training.prompts or ("…",))[0]}" --model {bundle}')
+    typer.echo(f"wrote {bundle}")
+    return bundle
+
+
+def _index(folder: Path, pack: Pack) -> None:
+    """Put an index of sources into a bundle that was just trained; what cannot have one is whole without."""
+    from ornstein.bundle import Bundle
+    from ornstein.cli.index import tell
+    from ornstein.guard.trace.build import build
+    from ornstein.guard.trace.sources import Sources
+
+    try:
+        Sources.open(build(Bundle.open(folder), pack, progress=tell))
+    except OrnsteinError as error:
+        typer.echo(f"its sources cannot be traced: {error}", err=True)
 
 
 def _grid(trainer: Trainer, monitor: Monitor, run: Path) -> None:

@@ -1,4 +1,4 @@
-"""What may happen to a copy: cut, moved, turned, mirrored, recoloured, blurred, compressed, covered, on another ground.
+"""What may happen to a copy: cut, moved, turned, recoloured, blurred, compressed, covered, on another ground.
 
 The descriptor learns to see through these. All work on float pictures (B, channels, S, S) in [0, 1], each row on its
 own draw.
@@ -45,16 +45,15 @@ def layers(pictures: np.ndarray, size: int) -> Layers:
 
 
 def moved(x: Layers, random: np.random.Generator) -> Layers:
-    """Crop or shrink, shift, turn up to 20 degrees, mirror a quarter; what comes in at the border is transparent."""
+    """Crop or shrink, shift, turn up to 15 degrees; what comes in at the border is transparent."""
     count = len(x)
-    zoom = np.exp(random.uniform(np.log(0.7), np.log(1.5), count))  # of the window: below 1 crops
+    zoom = np.exp(random.uniform(np.log(0.75), np.log(1.4), count))  # of the window: below 1 crops
     stretch = np.exp(random.uniform(-0.1, 0.1, count))
-    angle = np.radians(random.uniform(-20, 20, count)) * (random.random(count) < 0.5)
-    mirror = np.where(random.random(count) < 0.25, -1.0, 1.0)
+    angle = np.radians(random.uniform(-15, 15, count)) * (random.random(count) < 0.5)
     theta = np.empty((count, 2, 3), np.float32)
-    theta[:, 0, 0], theta[:, 0, 1] = zoom * stretch * np.cos(angle) * mirror, -zoom * np.sin(angle)
-    theta[:, 1, 0], theta[:, 1, 1] = zoom * np.sin(angle) * mirror, zoom / stretch * np.cos(angle)
-    theta[:, :, 2] = random.uniform(-0.25, 0.25, (count, 2))
+    theta[:, 0, 0], theta[:, 0, 1] = zoom * stretch * np.cos(angle), -zoom * np.sin(angle)
+    theta[:, 1, 0], theta[:, 1, 1] = zoom * np.sin(angle), zoom / stretch * np.cos(angle)
+    theta[:, :, 2] = random.uniform(-0.2, 0.2, (count, 2))
     grid = F.affine_grid(torch.from_numpy(theta), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
 

@@ -24,7 +24,7 @@ from ornstein.saving import with_sources
 
 Progress = Callable[[int, int], None]
 
-SIDES = 32, 64  # pixels that the descriptor looks at, at least and at most
+SIDES = 32, 48  # pixels that the descriptor looks at, at least and at most
 WIDTH, MANY = 128, 50_000  # numbers of a description; half of them for so many pictures
 SAMPLES = 230_000  # pictures that a descriptor learns from at most; about a dozen minutes on one core
 EACH = 100  # times that it sees each picture of a small set
@@ -91,7 +91,7 @@ def index_of(
     samples = samples or min(SAMPLES, EACH * len(trained))
     families = np.unique([row.family or row.id for row in trained], return_inverse=True)[1]
     network = train_descriptor(
-        lambda chosen: pictures[chosen], families, config, samples,
+        pictures, families, config, samples,
         progress=lambda seen, _: progress(min(seen, samples), samples),
     )  # fmt: skip
     index = described(network, [row.id for row in trained], pictures, root)

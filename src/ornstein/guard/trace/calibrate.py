@@ -36,7 +36,7 @@ class Null:
         return (1 + below).double() / (1 + len(self.scores))
 
     def threshold(self, alpha: float) -> float:
-        """The largest score whose p-value is at most `alpha`; below every score where so few pictures cannot tell."""
+        """Scores below it, and only those, have a p-value of at most `alpha`; -inf where so few cannot tell."""
         place = math.floor(alpha * (1 + len(self.scores)) + 1e-9)
         return float(self.scores[place - 1]) if place else -math.inf
 

@@ -20,7 +20,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ornstein.config import Config
 from ornstein.evaluate.pictures import on_white, resize
 from ornstein.evaluate.trunk import Stage
+from ornstein.guard.trace.content import content
 
+CELLS = 2  # along each axis, pooled apart: pictures are cut to their content, so places compare
 AT_ONCE = 256  # pictures described at a time
 POWER = 3.0  # of the mean over places (GeM, Radenović et al. 2018, arXiv 1711.02512)
 
@@ -39,18 +41,18 @@ class DescriptorConfig(Config):
 
 
 class DescriptorNetwork(nn.Module):
-    """Pictures (B, 3, size, size) in [-1, 1] to unit vectors (B, width)."""
+    """Pictures (B, 3, size, size) in [-1, 1] to unit vectors (B, width); each quarter is pooled by itself."""
 
     def __init__(self, config: DescriptorConfig) -> None:
         super().__init__()
         self.config = config
         self.stages = nn.Sequential(*(Stage(i, o) for i, o in pairwise((3, *config.widths))))
-        self.head = nn.Linear(config.widths[-1], config.width)
+        self.head = nn.Linear(config.widths[-1] * CELLS**2, config.width)
 
     def forward(self, x: Float[Tensor, "rows 3 side side"]) -> Float[Tensor, "rows width"]:
         found = self.stages(x).float().clamp(min=1e-4)
-        pooled = found.pow(POWER).mean((2, 3)).pow(1 / POWER)
-        return F.normalize(self.head(pooled).float(), dim=1)
+        pooled = F.adaptive_avg_pool2d(found.pow(POWER), CELLS).pow(1 / POWER)
+        return F.normalize(self.head(pooled.flatten(1)).float(), dim=1)
 
 
 class Descriptor:
@@ -75,8 +77,8 @@ class Descriptor:
 
 
 def to_input(pictures: np.ndarray, size: int) -> Float[Tensor, "rows 3 side side"]:
-    """What the network sees of uint8 (B, H, W, C) pictures: before white, in [-1, 1]."""
-    x = resize(on_white(pictures), size) / 127.5 - 1.0
+    """What the network sees of uint8 (B, H, W, C) pictures: their content before white, in [-1, 1]."""
+    x = content(resize(on_white(pictures), size) / 255) * 2 - 1
     return x.contiguous(memory_format=torch.channels_last)
 
 

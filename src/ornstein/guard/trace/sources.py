@@ -120,7 +120,7 @@ class Sources:
             alpha: share of honest pictures that may be held to be copies.
         """
         found = self.index.search(self.index.descriptor(pictures))
-        return (found.score <= self.null.threshold(self.null.reachable(alpha))).numpy()
+        return (found.score < self.null.threshold(self.null.reachable(alpha))).numpy()
 
     def check(self, pictures: np.ndarray) -> list[Finding]:
         """One finding for each of uint8 (B, H, W, C) pictures, its score 1 - p: a copy from 1 - alpha on.
