@@ -21,9 +21,9 @@ def card_text(facts: Facts, metrics: Mapping[str, Any]) -> str:
     if isinstance(facts.recipe, ImportedRecipe):
         return _imported(facts, facts.recipe, metrics)
     parts = [
-        f"# {inline(facts.name)}", _summary(facts), "## Intended use", _use(facts), "## Training data",
-        _data(facts.data), "## Training", _training(facts), "## Measurements", _measurements(metrics), "## Limits",
-        _limits(facts),
+        f"# {inline(facts.name)}", _summary(facts), "## Intended use", _use(facts),
+        "## Training data", _data(facts.data), *_forgotten(facts),
+        "## Training", _training(facts), "## Measurements", _measurements(metrics), "## Limits", _limits(facts),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -94,6 +94,13 @@ def _data(data: Data | None) -> str:
             *_by_licence(data),
         ]
     )
+
+
+def _forgotten(facts: Facts) -> Iterator[str]:
+    if facts.forgotten:
+        lines = [f"- {one.day}: {one.pictures:,} pictures of {inline(one.what)}" for one in facts.forgotten]
+        told = "Taken out of manifest and index since; the weights still know them, until the model is trained again:"
+        yield "\n".join([told, "", *lines])
 
 
 def inline(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ornstein import bundle as bundles
+from ornstein import saving
 from ornstein.assembly import fast_dtype
 from ornstein.bundle import PIPELINE, Bundle, ImportedFacts
 from ornstein.codec.pixels import PixelCodec
@@ -102,7 +102,7 @@ class ImportedModel(Model):
             for name in old.facts.files
             if name.startswith(inside)
         }
-        self.bundle = bundles.save_imported(
+        self.bundle = saving.save_imported(
             Path(folder), self.recipe, files, lambda _: old.facts.parameters, dtype=old.facts.dtype,
             metrics=old.metrics() if metrics is None else metrics,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ornstein import bundle as bundles
+from ornstein import saving
 from ornstein.assembly import (
     ConditionedNetwork,
     condition_encoder,
     network_of,
 )
-from ornstein.bundle import DTYPES, Bundle, DtypeName
+from ornstein.bundle import DTYPES, MANIFEST, SOURCES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
 from ornstein.errors import OrnsteinError
@@ -116,10 +117,11 @@ class Model(Generator):
         Raises:
             UsageError: the folder exists. OrnsteinError: weights that are not finite, or a disk that refuses.
         """
-        old, data = self.bundle, None
+        old, data, sources, forgotten = self.bundle, None, None, ()
         if manifest is None and old is not None and old.facts.data is not None:
-            manifest, data = old.folder / bundles.MANIFEST, old.facts.data
-        self.bundle = bundles.save(
+            manifest, data, forgotten = old.folder / MANIFEST, old.facts.data, old.facts.forgotten
+            sources = old.folder / SOURCES if SOURCES in old.facts.files else None
+        self.bundle = saving.save(
             Path(folder),
             self.recipe,
             self.network.state_dict(),
@@ -129,6 +131,8 @@ class Model(Generator):
             manifest=Path(manifest) if isinstance(manifest, str) else manifest,
             metrics=metrics if metrics is not None else old.metrics() if old else {},
             training=training if training is not None else old.facts.training if old else {},
+            sources=sources,
+            forgotten=forgotten,
         )
         return self.bundle.folder
 
@@ -255,6 +259,12 @@ class Model(Generator):
     def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
         refuse(asked, self.recipe, self.sizes, self.limits)
+        if self.bundle is not None and (forgotten := self.bundle.facts.forgotten):
+            count = sum(one.pictures for one in forgotten)
+            warnings.warn(
+                f"this model learned from {count:,} pictures that were to be forgotten: train it again",
+                stacklevel=4,
+            )
         told = dict.fromkeys(
             phrase
             for request in asked

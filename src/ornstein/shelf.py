@@ -17,8 +17,8 @@ def home() -> Path:
 
 
 def shelf() -> dict[str, Path]:
-    """Every named bundle; a shipped one stands before the user's of the same name."""
-    return {path.name: path for place in (home(), SHIPPED) for path in _bundles(place)}
+    """Every named bundle; the user's own, such as one that had to forget, stands before a shipped one of that name."""
+    return {path.name: path for place in (SHIPPED, home()) for path in _bundles(place)}
 
 
 def find(name_or_folder: str | Path) -> Path:

@@ -177,7 +177,7 @@ def test_rules_fail_with_the_figure_and_unknown_ones_name_the_nearest(evaluator:
 
 
 def test_measurements_go_into_the_card_and_pictures_still_replay(home: Path, tmp_path: Path) -> None:
-    from ornstein.bundle import with_metrics
+    from ornstein.saving import with_metrics
 
     folder = tmp_path / "bundle"
     shutil.copytree(home / "bundle", folder)

@@ -17,11 +17,12 @@ from huggingface_hub import constants
 from safetensors.torch import load_file
 
 from ornstein import hashes
-from ornstein.bundle import Bundle, ImportedFacts, with_metrics
+from ornstein.bundle import Bundle, ImportedFacts
 from ornstein.errors import OrnsteinError
 from ornstein.interop.exporting import export_bundle
 from ornstein.interop.importing import import_pipeline
 from ornstein.model import Model
+from ornstein.saving import with_metrics
 from ornstein.shelf import SHIPPED
 from tests.interop.conftest import Both
 from tests.interop.test_parity import assert_same, ours, theirs

@@ -21,7 +21,7 @@ KILLS = 10
 def start(recipe: Path, run: Path) -> subprocess.Popen[str]:
     code = "from ornstein.cli import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", code, "train", str(recipe), "--out", str(run)],
+        [sys.executable, "-c", code, "train", str(recipe), "--out", str(run), "--no-index"],
         stderr=subprocess.PIPE,
         text=True,
     )

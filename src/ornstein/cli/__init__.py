@@ -25,6 +25,7 @@ from ornstein.cli.models import app as models
 from ornstein.cli.records import app as records
 from ornstein.cli.replay import replay
 from ornstein.cli.scorer import scorer
+from ornstein.cli.trace import trace
 from ornstein.cli.train import train
 from ornstein.cli.verify import verify
 from ornstein.errors import OrnsteinError, StoppedError
@@ -44,6 +45,7 @@ app.command(name="import")(import_)
 app.command()(export)
 app.add_typer(data, name="data")
 app.command()(evaluate)
+app.command()(trace)
 app.command()(compare)
 app.command()(scorer)
 app.add_typer(audit, name="audit")

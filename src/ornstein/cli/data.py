@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ornstein.cli.dedup import dedup
+from ornstein.cli.forget import forget
+from ornstein.cli.index import index
 from ornstein.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="data", no_args_is_help=True, help="Fetch, pack, check and show licensed pictures with captions."
 )
+
+app.command()(dedup)
+app.command()(index)
+app.command()(forget)
 
 SETS = ("emoji", "fashion-mnist")
 Out = Annotated[Path | None, typer.Option(help="Folder to write; must not exist.")]

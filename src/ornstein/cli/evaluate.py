@@ -113,8 +113,8 @@ def _swept(evaluator: Evaluator, plan: Plan, samples: int = 300) -> Sweep:
 
 def _record(model: Model, found: dict[str, Any], chosen: Plan | None) -> None:
     """Write the measurements, and settings that a sweep chose, into the bundle."""
-    from ornstein.bundle import with_metrics
     from ornstein.errors import OrnsteinError
+    from ornstein.saving import with_metrics
 
     assert model.bundle is not None
     try:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ornstein.errors import StoppedError
+from ornstein.errors import OrnsteinError, StoppedError
 
 if TYPE_CHECKING:
+    from ornstein.data.pack import Pack
     from ornstein.train.loop import Trainer
     from ornstein.train.monitor import Monitor
 
@@ -34,6 +35,12 @@ def train(
         str | None, typer.Option(help="SPDX licence of a folder's pictures that name none.")
     ] = None,
     holder: Annotated[str | None, typer.Option(help="Who holds the rights in them.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy that says what may be learned from; the one in force.")
+    ] = None,
+    index: Annotated[
+        bool, typer.Option(help="Make the model's sources traceable when it is trained.")
+    ] = True,
 ) -> None:
     """Train a model; run the same command again to go on after a stop."""
     os.environ.setdefault(
@@ -58,18 +65,41 @@ def train(
         wanted = override(find_recipe("folder"), [f"name={name}", f"data.pack={data}", *changes])
     run = out or Path("runs") / wanted.name
     where = find_device(device)
-    pack = Pack.open(Path(wanted.data.pack))
+    pack, counts = _permitted(Pack.open(Path(wanted.data.pack)), run / "data-without-duplicates", policy)
+    if pack.folder != Path(wanted.data.pack):
+        wanted = override(wanted, [f"data.pack={pack.folder}"])
     resolved = resolve(wanted, pack)
     run.mkdir(parents=True, exist_ok=True)
     typer.echo(
         f"{resolved.name}: {len(pack.indices('train')):,} training items of {pack.name}; run in {run}",
         err=True,
     )
-    finish(Trainer(resolved, pack, run, where, caption_progress=_captions), run)
+    typer.echo("; ".join(f"{name}: {count:,}" for name, count in counts.items()), err=True)
+    bundle = finish(Trainer(resolved, pack, run, where, caption_progress=_captions), run, counts)
+    if index:
+        _index(bundle, pack)
+    typer.echo(f'try: ornstein generate "{(resolved.training.prompts or ("…",))[0]}" --model {bundle}')
 
 
-def finish(trainer: Trainer, run: Path) -> None:
-    """Train to the end, with checkpoints, sample grids and Ctrl-C, then write the bundle."""
+def _permitted(pack: Pack, target: Path, policy: Path | None) -> tuple[Pack, dict[str, int]]:
+    """What the policy lets be learned from: the pack, or one at `target` without duplicates; and counts of these."""
+    from ornstein.data.duplicates import spare_ids
+    from ornstein.data.write import NO_DOUBLES, rewritten
+    from ornstein.guard.learning import exact_duplicates, refuse_forbidden
+    from ornstein.guard.policy import Policy
+
+    rules, rows = Policy.find(policy).training, pack.rows()
+    refuse_forbidden(rows, rules)
+    if rules.duplicates == "keep":
+        return pack, {"exact duplicates": exact_duplicates(rows)}
+    if not target.exists():
+        rewritten(pack, target, spare_ids(pack, near=True), NO_DOUBLES)
+    kept = Pack.open(target)
+    return kept, {"duplicates left out": kept.header.notes[NO_DOUBLES]}
+
+
+def finish(trainer: Trainer, run: Path, counts: dict[str, int] | None = None) -> Path:
+    """Train to the end, with checkpoints, sample grids and Ctrl-C, then write the bundle, `counts` of data in it."""
     import time
 
     from ornstein.train.interrupt import Interrupt
@@ -95,8 +125,22 @@ def finish(trainer: Trainer, run: Path) -> None:
                 saved = time.monotonic()
         trainer.save()
         _grid(trainer, monitor, run)
-    bundle = trainer.write_bundle(run / "bundle")
-    typer.echo(f'wrote {bundle}; try: ornstein generate "{(training.prompts or ("…",))[0]}" --model {bundle}')
+    bundle = trainer.write_bundle(run / "bundle", counts)
+    typer.echo(f"wrote {bundle}")
+    return bundle
+
+
+def _index(folder: Path, pack: Pack) -> None:
+    """Put an index of sources into a bundle that was just trained; what cannot have one is whole without."""
+    from ornstein.bundle import Bundle
+    from ornstein.cli.index import tell
+    from ornstein.guard.trace.build import build
+    from ornstein.guard.trace.sources import Sources
+
+    try:
+        Sources.open(build(Bundle.open(folder), pack, progress=tell))
+    except OrnsteinError as error:
+        typer.echo(f"its sources cannot be traced: {error}", err=True)
 
 
 def _grid(trainer: Trainer, monitor: Monitor, run: Path) -> None:

@@ -5,25 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from PIL import Image
 from pydantic import BaseModel
 
 from ornstein.data import folder as folders
 from ornstein.data import manifest, pixels
+from ornstein.data.duplicates import Doubles, require_extra, signature
 from ornstein.data.manifest import TRAIN
 from ornstein.data.pack import HEADER, MANIFEST, Pack
 from ornstein.data.progress import track
 from ornstein.data.reader import BadPictureError, read_picture
-from ornstein.errors import MissingExtraError
 
 _SIDE = 64
-_HASH_BITS = 4  # perceptual hashes, of 64 bits, that differ in no more are candidates
-_COLOUR = 16  # and their 8 x 8 averages must agree to this many of 255, or all flags would be one
-_MAX_PAIRS = 10_000
+_MAX_PAIRS = 10_000  # listed
 
 
 class Finding(BaseModel):
@@ -58,11 +55,11 @@ class Report(BaseModel):
 
 def check(folder: Path) -> Report:
     """Check a folder of pictures or a pack. Raises UsageError when there is nothing to check."""
-    imagehash = _imagehash()
-    return _check_pack(folder, imagehash) if (folder / HEADER).is_file() else _check_folder(folder, imagehash)
+    require_extra()
+    return _check_pack(folder) if (folder / HEADER).is_file() else _check_folder(folder)
 
 
-def _check_folder(folder: Path, imagehash: Any) -> Report:
+def _check_folder(folder: Path) -> Report:
     listing = folders.scan(folder)
     report = Report(folder=str(folder), kind="folder", missing_captions=listing.uncaptioned)
     report.unreadable = [Finding(path=problem.path, why=problem.why) for problem in listing.problems]
@@ -83,14 +80,14 @@ def _check_folder(folder: Path, imagehash: Any) -> Report:
             report.unreadable.append(Finding(path=name, why=str(error.strerror or error)))
             continue
         names.append(name)
-        pictures.append(_signature(picture, imagehash))
+        pictures.append(signature(picture))
     report.pictures = len(paths)
     report.sizes, report.licences = _ordered(sizes), _ordered(licences)
-    _duplicates(report, names, digests, pictures)
+    _duplicates(report, names, Doubles.of(digests, pictures))
     return report
 
 
-def _check_pack(folder: Path, imagehash: Any) -> Report:
+def _check_pack(folder: Path) -> Report:
     pack = Pack.open(folder)  # a wrong hash of a file is one error that says all
     rows = pack.rows()
     report = Report(folder=str(folder), kind="pack", pictures=len(rows))
@@ -112,56 +109,19 @@ def _check_pack(folder: Path, imagehash: Any) -> Report:
             continue
         names.append(row.id)
         digests.append(hashlib.sha256(picture.tobytes()).hexdigest())
-        pictures.append(_signature(picture, imagehash))
-    _duplicates(report, names, digests, pictures)
+        pictures.append(signature(picture))
+    _duplicates(report, names, Doubles.of(digests, pictures))
     held = {row.id: row.split != TRAIN for row in rows}
     report.leaks = [group for group in report.exact_duplicates if len({held[name] for name in group}) == 2]
     return report
 
 
-def _signature(picture: np.ndarray, imagehash: Any) -> tuple[np.uint64, np.ndarray]:
-    """Return a 64-bit perceptual hash and an 8 x 8 colour average, both of the picture on white."""
-    wide = picture.astype(np.uint16)
-    flat = wide if picture.shape[-1] == 1 else wide[..., :3] + (255 - wide[..., 3:])
-    flat = np.broadcast_to(flat.astype(np.uint8), (*picture.shape[:2], 3))
-    bits = imagehash.phash(Image.fromarray(np.ascontiguousarray(flat))).hash
-    average = pixels.area(flat[None], 8)[0].astype(np.int16).ravel()
-    return np.packbits(bits.ravel()).view(np.uint64)[0], average
-
-
-def _duplicates(
-    report: Report,
-    names: Sequence[str],
-    digests: Sequence[str],
-    signatures: Sequence[tuple[np.uint64, np.ndarray]],
-) -> None:
+def _duplicates(report: Report, names: Sequence[str], doubles: Doubles) -> None:
     """Fill in groups of equal pictures and, among the others, pairs that look alike."""
-    groups: dict[str, list[int]] = {}
-    for place, digest in enumerate(digests):
-        groups.setdefault(digest, []).append(place)
-    report.exact_duplicates = [[names[p] for p in places] for places in groups.values() if len(places) > 1]
-    first = [places[0] for places in groups.values()]
-    if not first:
-        return
-    hashes = np.array([signatures[place][0] for place in first])
-    averages = np.stack([signatures[place][1] for place in first])
-    for here in range(len(first) - 1):
-        bits = np.bitwise_count(hashes[here + 1 :] ^ hashes[here])
-        close = here + 1 + np.flatnonzero(bits <= _HASH_BITS)
-        close = close[np.abs(averages[close] - averages[here]).max(axis=1, initial=0) <= _COLOUR]
-        report.near_duplicates += [[names[first[here]], names[first[other]]] for other in close.tolist()]
-        if len(report.near_duplicates) > _MAX_PAIRS:
-            del report.near_duplicates[_MAX_PAIRS:]
-            return
+    report.exact_duplicates = [[names[place] for place in group] for group in doubles.exact]
+    near = islice(doubles.near(), _MAX_PAIRS)
+    report.near_duplicates = [[names[here], names[other]] for here, other in near]
 
 
 def _ordered(counts: Counter[str]) -> dict[str, int]:
     return dict(counts.most_common())
-
-
-def _imagehash() -> Any:
-    try:
-        import imagehash
-    except ImportError as error:
-        raise MissingExtraError("checking data", "data") from error
-    return imagehash

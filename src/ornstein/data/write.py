@@ -9,10 +9,11 @@ from pathlib import Path
 from ornstein.data import manifest
 from ornstein.data.atomic import new_folder
 from ornstein.data.manifest import Row
-from ornstein.data.pack import HEADER, MANIFEST, Header, Shard
+from ornstein.data.pack import HEADER, MANIFEST, Header, Pack, Shard
 from ornstein.errors import OrnsteinError
 
 SHARD_BYTES = 32 * 2**20
+NO_DOUBLES, FORGOTTEN = "left out: duplicates", "left out: forgotten"  # notes
 
 
 def write_pack(
@@ -54,6 +55,19 @@ def write_pack(
         )
         (folder / HEADER).write_text(header.model_dump_json(indent=2) + "\n")
     return Path(target)
+
+
+def rewritten(pack: Pack, out: Path, ids: set[str], note: str, force: bool = False) -> Path:
+    """Write a pack without some of its pictures to `out`; `note` says in its header how many.
+
+    Raises UsageError when the folder exists and `force` is not given, OrnsteinError when nothing is left.
+    """
+    items = [(row, pack.file_bytes(place)) for place, row in enumerate(pack.rows()) if row.id not in ids]
+    notes = {**pack.header.notes, note: pack.header.notes.get(note, 0) + len(ids)}
+    return write_pack(
+        out, name=pack.name, size=pack.size, channels=pack.channels, items=items, variants=pack.variant_names,
+        notes=notes, force=force,
+    )  # fmt: skip
 
 
 def _parts(items: Sequence[tuple[Row, bytes]]) -> Iterator[list[tuple[Row, bytes]]]:

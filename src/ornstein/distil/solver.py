@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ornstein.bundle import with_metrics
 from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.precondition import LOGSNR_LIMIT, Network
 from ornstein.distil.prompts import prompts_of
@@ -35,6 +34,7 @@ from ornstein.request import MAX_GUIDANCE
 from ornstein.rng import stream
 from ornstein.sample.fitted import DEPTH, Fit, grid, weighted
 from ornstein.sample.loop import sample
+from ornstein.saving import with_metrics
 
 Tell = Callable[[str, int, int], None]
 

@@ -68,7 +68,12 @@ def neighbours(
     found, where = torch.cdist(F.normalize(features, dim=1), F.normalize(training, dim=1)).topk(
         k, dim=1, largest=False
     )
-    return Neighbours(where[:, 0], found[:, 0], found[:, 0] / found[:, 1:].mean(1).clamp(min=1e-9))
+    return Neighbours(where[:, 0], found[:, 0], ratios(found))
+
+
+def ratios(distances: Float[Tensor, "samples k"]) -> Float[Tensor, " samples"]:
+    """The nearest of ascending distances by the mean of the others."""
+    return distances[:, 0] / distances[:, 1:].mean(1).clamp(min=1e-9)
 
 
 def copying(generated: Tensor, held_out: Tensor, training: Tensor) -> Copying:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ornstein import bundle as bundles
+from ornstein import saving
 from ornstein.bundle import Bundle, StoredName
 from ornstein.config import override
 from ornstein.errors import OrnsteinError, UsageError
@@ -70,7 +70,7 @@ def import_pipeline(
     found = find_source(source)
     recipe = override(read_recipe(found.folder, name, found.source, found.revision), _sampling(settings))
     stored = _stored(found.folder.weights(find_pipeline(found.folder).network))
-    return bundles.save_imported(target, recipe, found.files, _check, dtype=stored, metrics={})
+    return saving.save_imported(target, recipe, found.files, _check, dtype=stored, metrics={})
 
 
 def find_source(source: str) -> Found:

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,14 +147,19 @@ class Trainer:
             tensors |= with_prefix(f"ema{k}", average.tensors)
         return write_checkpoint(self.run_folder, self.recipe, self.progress, tensors)
 
-    def write_bundle(self, folder: Path) -> Path:
-        """Write the averaged weights as a bundle, in place of one an earlier, shorter run left there."""
+    def write_bundle(self, folder: Path, counts: Mapping[str, int] | None = None) -> Path:
+        """Write the averaged weights as a bundle, in place of one an earlier, shorter run left there.
+
+        Args:
+            folder: of it.
+            counts: to tell besides what the training cost.
+        """
         shutil.rmtree(folder, ignore_errors=True)
         start = self.start.bundle if self.start is not None else None
         return self.averaged_model().save(
             folder,
             manifest=whole_manifest(self.pack.rows(), start),
-            training=whole_cost(self.progress, start),
+            training={**whole_cost(self.progress, start), **(counts or {})},
             dtype=self.recipe.training.stored,
         )
 

@@ -18,7 +18,7 @@ def starting_model(recipe: Recipe) -> Model | None:
 
     Raises:
         OrnsteinError: no such bundle, its network or conditions are not those of the recipe, or it learned from
-            pictures whose licence the recipe does not allow.
+            pictures that were to be forgotten or whose licence the recipe does not allow.
     """
     start = recipe.training.start
     if start is None:
@@ -27,6 +27,10 @@ def starting_model(recipe: Recipe) -> Model | None:
     for part in ("network", "condition", "codec"):
         if getattr(model.recipe, part) != getattr(recipe, part):
             raise OrnsteinError(f"{start} cannot be the start: its {part} differs from the recipe's")
+    if model.bundle is not None and model.bundle.facts.forgotten:
+        raise OrnsteinError(
+            f"{start} still knows pictures that were to be forgotten: start from fresh weights"
+        )
     manifest.refuse(_learned(model.bundle), set(recipe.data.licences))
     return model
 

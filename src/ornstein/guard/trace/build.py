@@ -1,0 +1,142 @@
+"""Make the index of a bundle: train its descriptor, describe what was trained on, calibrate on what was held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ornstein.bundle import MANIFEST, Bundle
+from ornstein.data import manifest
+from ornstein.data.manifest import TRAIN, Row
+from ornstein.data.pack import Pack
+from ornstein.errors import OrnsteinError
+from ornstein.guard.trace.alike import doubled
+from ornstein.guard.trace.calibrate import Null, calibrating
+from ornstein.guard.trace.descriptor import DescriptorConfig, DescriptorNetwork
+from ornstein.guard.trace.index import FEWEST, Index, quantised
+from ornstein.guard.trace.training import train_descriptor
+from ornstein.recipes.recipe import Recipe
+from ornstein.saving import with_sources
+
+Progress = Callable[[int, int], None]
+
+SIDES = 32, 48  # pixels that the descriptor looks at, at least and at most
+WIDTH, MANY = 128, 50_000  # numbers of a description; half of them for so many pictures
+SAMPLES = 230_000  # pictures that a descriptor learns from at most; about a dozen minutes on one core
+EACH = 100  # times that it sees each picture of a small set
+
+
+def build(
+    bundle: Bundle,
+    pack: Pack | None = None,
+    samples: int | None = None,
+    progress: Progress = lambda seen, of: None,
+) -> Bundle:
+    """Put an index into a bundle, or a new one in the place of the old.
+
+    Args:
+        bundle: that tells what it learned from.
+        pack: that holds those pictures; the recipe's where None.
+        samples: pictures the descriptor learns from; by the size of the set where None.
+        progress: told pictures seen, and of how many.
+
+    Raises:
+        OrnsteinError: the bundle tells nothing, its pack is not at hand or lacks some pictures, or the disk refuses.
+    """
+    folder, data = pack_of(bundle), bundle.facts.data
+    assert data is not None, "pack_of refuses"
+    rows = manifest.read(bundle.folder / MANIFEST)
+    return with_sources(
+        bundle, index_of(rows, data.root, pack or Pack.open(folder), samples, progress).to_bytes()
+    )
+
+
+def pack_of(bundle: Bundle) -> Path:
+    """The folder of the pack that a model learned from, as its recipe says. Raises OrnsteinError: it tells nothing."""
+    recipe = bundle.facts.recipe
+    if bundle.facts.data is None or not isinstance(recipe, Recipe):
+        raise OrnsteinError(f"{bundle.folder} does not tell what it learned from: there is nothing to index")
+    return Path(recipe.data.pack)
+
+
+def index_of(
+    rows: Sequence[Row],
+    root: str,
+    pack: Pack,
+    samples: int | None = None,
+    progress: Progress = lambda seen, of: None,
+) -> Index:
+    """The index of all rows that were trained on; those held out calibrate it.
+
+    Args:
+        rows: of a manifest.
+        root: its hash.
+        pack: that holds their pictures.
+        samples: pictures the descriptor learns from; by the size of the set where None.
+        progress: told pictures seen, and of how many.
+
+    Raises:
+        OrnsteinError: fewer than two rows were trained on, or the pack lacks some.
+    """
+    trained = [row for row in rows if row.split == TRAIN]
+    if len(trained) < FEWEST:
+        raise OrnsteinError("an index needs two pictures that were trained on, or more")
+    pictures = _pictures(trained, pack)
+    width = WIDTH if len(trained) < MANY else WIDTH // 2
+    config = DescriptorConfig(size=min(max(pack.size, SIDES[0]), SIDES[1]), width=width)
+    samples = samples or min(SAMPLES, EACH * len(trained))
+    families = np.unique([row.family or row.id for row in trained], return_inverse=True)[1]
+    network = train_descriptor(
+        pictures, families, config, samples,
+        progress=lambda seen, _: progress(min(seen, samples), samples),
+    )  # fmt: skip
+    index = described(network, [row.id for row in trained], pictures, root)
+    known = set(pack.ids)
+    held = [row for row in rows if row.split != TRAIN and row.id in known]
+    return calibrated(index, [row.id for row in held], _pictures(held, pack), pictures)
+
+
+def described(network: DescriptorNetwork, ids: Sequence[str], pictures: np.ndarray, root: str) -> Index:
+    """The index of uint8 (N, H, W, C) pictures, not calibrated yet, with the network's weights as they are kept."""
+    weights = {
+        name: value.to(torch.bfloat16) if value.is_floating_point() else value
+        for name, value in network.state_dict().items()
+    }
+    nothing = torch.empty(0, network.config.width, dtype=torch.int8)
+    empty = Index(network.config, weights, (), nothing, 1.0, Null(torch.empty(0)), root, {})
+    vectors, scale = quantised(empty.descriptor(pictures))
+    return replace(empty, ids=tuple(ids), vectors=vectors, scale=scale)
+
+
+def calibrated(index: Index, ids: Sequence[str], held: np.ndarray, trained: np.ndarray) -> Index:
+    """The index with the scores of half of its held-out pictures.
+
+    Those that are the same as a picture that was trained on are no honest ones, and left out.
+
+    Args:
+        index: to calibrate.
+        ids: of the held-out pictures.
+        held: them, uint8 (M, H, W, C).
+        trained: the index' own pictures.
+    """
+    double = doubled(held, trained)
+    honest = calibrating(ids) & ~double
+    found = index.search(index.descriptor(held[honest]))
+    counts = {
+        "held out": len(ids), "same as a trained one": int(double.sum()), "calibrated on": int(honest.sum()),
+    }  # fmt: skip
+    return replace(index, null=Null(found.score.sort().values), facts=counts)
+
+
+def _pictures(rows: Sequence[Row], pack: Pack) -> np.ndarray:
+    """The rows' pictures, in their order. Raises OrnsteinError where the pack lacks some."""
+    places = {one: place for place, one in enumerate(pack.ids)}
+    lacking = [row.id for row in rows if row.id not in places]
+    if lacking:
+        some = f"{len(lacking)} of the pictures that were trained on, such as {lacking[0]}"
+        raise OrnsteinError(f"{pack.folder} lacks {some}: name the pack the model learned from with --pack")
+    return pack.pictures(np.array([places[row.id] for row in rows], dtype=np.int64))

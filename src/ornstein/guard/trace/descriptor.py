@@ -1,0 +1,101 @@
+"""The copy descriptor: a small network that maps a picture and altered copies of it to nearly the same unit vector.
+
+After Pizzi et al. 2022 (SSCD, arXiv 2202.10261): contrastive training on alterations, with a term that spreads pictures
+evenly, so that one distance means the same everywhere. Trained on the licensed pictures alone (``training.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ornstein.config import Config
+from ornstein.evaluate.pictures import on_white, resize
+from ornstein.evaluate.trunk import Stage
+from ornstein.guard.trace.content import content
+
+CELLS = 2  # along each axis, pooled apart: pictures are cut to their content, so places compare
+AT_ONCE = 256  # pictures described at a time
+POWER = 3.0  # of the mean over places (GeM, Radenović et al. 2018, arXiv 1711.02512)
+
+
+class DescriptorConfig(Config):
+    """Shape of a descriptor.
+
+    Attributes:
+        size: side of the pictures it looks at, in pixels. width: numbers of a description.
+        widths: channels of the convolutions, halving the side each time.
+    """
+
+    size: int = Field(default=64, ge=16, le=512)
+    width: int = Field(default=128, ge=8, le=1024)
+    widths: tuple[int, ...] = Field(default=(16, 32, 64, 128), min_length=1, max_length=6)
+
+
+class DescriptorNetwork(nn.Module):
+    """Pictures (B, 3, size, size) in [-1, 1] to unit vectors (B, width); each quarter is pooled by itself."""
+
+    def __init__(self, config: DescriptorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stages = nn.Sequential(*(Stage(i, o) for i, o in pairwise((3, *config.widths))))
+        self.head = nn.Linear(config.widths[-1] * CELLS**2, config.width)
+
+    def forward(self, x: Float[Tensor, "rows 3 side side"]) -> Float[Tensor, "rows width"]:
+        found = self.stages(x).float().clamp(min=1e-4)
+        pooled = F.adaptive_avg_pool2d(found.pow(POWER), CELLS).pow(1 / POWER)
+        return F.normalize(self.head(pooled.flatten(1)).float(), dim=1)
+
+
+class Descriptor:
+    """A trained descriptor, ready to describe pictures of any size.
+
+    Args:
+        network: trained; it is changed into its faster form.
+    """
+
+    def __init__(self, network: DescriptorNetwork) -> None:
+        self.config = network.config
+        self._network = _fused(network.eval())
+
+    @torch.inference_mode()
+    def __call__(self, pictures: np.ndarray) -> Float[Tensor, "rows width"]:
+        """Unit vectors of square uint8 (B, H, W, C) pictures: premultiplied RGBA, RGB or grey, before white."""
+        parts = [
+            self._network(to_input(pictures[start : start + AT_ONCE], self.config.size))
+            for start in range(0, len(pictures), AT_ONCE)
+        ]
+        return torch.cat(parts) if parts else torch.empty(0, self.config.width)
+
+
+def to_input(pictures: np.ndarray, size: int) -> Float[Tensor, "rows 3 side side"]:
+    """What the network sees of uint8 (B, H, W, C) pictures: their content before white, in [-1, 1]."""
+    x = content(resize(on_white(pictures), size) / 255) * 2 - 1
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _fused(network: DescriptorNetwork) -> DescriptorNetwork:
+    """The same numbers with every batch norm folded into the convolution before it."""
+    for stage in network.stages:
+        assert isinstance(stage, Stage)
+        _fuse(stage.down, (0,))
+        for pair in stage.pairs:
+            assert isinstance(pair, nn.Sequential)
+            _fuse(pair, (0, 3))
+    return network
+
+
+def _fuse(layers: nn.Sequential, convolutions: Sequence[int]) -> None:
+    for place in convolutions:
+        convolution, norm = layers[place], layers[place + 1]
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        layers[place], layers[place + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
