@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
@@ -21,3 +24,12 @@ if (
 # the same examples on every machine, however slow it is
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keys, certificates and records of the tests lie in a folder of their own, under a policy of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORNSTEIN_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("ORNSTEIN_POLICY", str(Path(__file__).parent / "policy.yaml"))
+        yield

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from ornstein.cli.generate import SAMPLERS
+from ornstein.guard.credentials.stripping import without
 from ornstein.output import read
 from ornstein.sample.registry import METHODS
 from tests.common import heed_interrupts
@@ -48,7 +49,7 @@ def test_one_prompt_makes_one_readable_file(ornstein: Command, bundle: Path) -> 
 def test_the_same_again_never_replaces_what_is_there(ornstein: Command, bundle: Path) -> None:
     for name in ("cat-5.png", "cat-5-2.png", "cat-5-3.png"):
         assert ornstein("generate", "cat", "--seed", 5, "--model", bundle).out == f"{name}\n"
-    assert Path("cat-5.png").read_bytes() == Path("cat-5-3.png").read_bytes()
+    assert without(Path("cat-5.png").read_bytes()) == without(Path("cat-5-3.png").read_bytes())
 
 
 def test_several_pictures_and_their_grid(ornstein: Command, bundle: Path) -> None:
@@ -164,8 +165,8 @@ def test_replay_writes_the_same_bytes(ornstein: Command, bundle: Path) -> None:
     )
     for k in range(1, 7):
         said = ornstein("replay", f"a-{k}.webp", "--out", f"copy-{k}.webp", "--model", bundle)
-        assert (said.code, said.err) == (0, "identical, byte for byte\n")
-        assert Path(f"a-{k}.webp").read_bytes() == Path(f"copy-{k}.webp").read_bytes()
+        assert (said.code, said.err) == (0, "identical, byte for byte, but for the signature\n")
+        assert without(Path(f"a-{k}.webp").read_bytes()) == without(Path(f"copy-{k}.webp").read_bytes())
 
 
 def test_a_composed_picture_says_how_it_was_made_and_replays(ornstein: Command, bundle: Path) -> None:
@@ -176,7 +177,7 @@ def test_a_composed_picture_says_how_it_was_made_and_replays(ornstein: Command, 
     assert text.startswith("cat AND [red|blue] car:0.5\nSteps")
     assert text.endswith('Syntax: composed, Rule: "projected:along=0.5", Schedule: linear')
     said = ornstein("replay", "a-3.png", "--out", "copy.png", "--model", bundle)
-    assert (said.code, said.err) == (0, "identical, byte for byte\n")
+    assert (said.code, said.err) == (0, "identical, byte for byte, but for the signature\n")
 
 
 def test_replay_finds_the_model_by_its_name(

@@ -74,6 +74,29 @@ def test_what_cannot_be_meant_is_refused_in_one_line(tmp_path: Path, text: str, 
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_policy_leaves_out_stays_as_shipped(tmp_path: Path) -> None:
+    shipped = Policy.read(SHIPPED)
+    mine = Policy.read(written(tmp_path, LEAST + "output: {copies: {alpha: 0.01}}\nrecords: null\n"))
+    assert mine.prompt == shipped.prompt
+    assert mine.output.checkers == shipped.output.checkers
+    assert mine.output.copies is not None
+    assert mine.output.copies.alpha == 0.01
+    assert mine.records is None
+    assert Policy.read(written(tmp_path, LEAST + "prompt: {rules: []}\n")).prompt.rules == ()
+
+
+def test_files_are_found_beside_the_policy_and_its_hash_travels(tmp_path: Path) -> None:
+    text = LEAST + "publish: {watermark: {key: secret.key}}\n"
+    hashes = set()
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        policy = Policy.read(written(tmp_path / name, text))
+        assert policy.publish.watermark is not None
+        assert policy.publish.watermark.key == tmp_path / name / "secret.key"
+        hashes.add(policy.hash)
+    assert len(hashes) == 1
+
+
 def test_a_named_policy_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORNSTEIN_HOME", str(tmp_path))
     assert where() == SHIPPED

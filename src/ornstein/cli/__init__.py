@@ -7,8 +7,8 @@ import sys
 
 import typer
 
-from ornstein.cli.certs import app as certs
 from ornstein.cli.audit import app as audit
+from ornstein.cli.certs import app as certs
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.docs import app as docs
@@ -22,8 +22,10 @@ from ornstein.cli.import_ import import_
 from ornstein.cli.invert import invert
 from ornstein.cli.likelihood import likelihood
 from ornstein.cli.models import app as models
+from ornstein.cli.policy import app as policy
 from ornstein.cli.records import app as records
 from ornstein.cli.replay import replay
+from ornstein.cli.review import app as review
 from ornstein.cli.scorer import scorer
 from ornstein.cli.trace import trace
 from ornstein.cli.train import train
@@ -54,6 +56,8 @@ app.command()(verify)
 app.add_typer(certs, name="certs")
 app.add_typer(records, name="records")
 app.add_typer(docs, name="docs")
+app.add_typer(policy, name="policy")
+app.add_typer(review, name="review")
 app.command()(doctor)
 
 

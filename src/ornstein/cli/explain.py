@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ornstein.cli.evaluate import progress
-from ornstein.cli.generate import Force, Guidance, Negative, Sampler, Steps
+from ornstein.cli.generate import Force, Guidance, Named, Negative, Sampler, Steps
 
 
 def explain(
@@ -24,11 +24,14 @@ def explain(
     out: Annotated[Path, typer.Option(help="Folder of the page, the animation and the numbers.")] = Path(
         "explained"
     ),
+    policy: Named = None,
     force: Force = False,
 ) -> None:
     """Show how a picture comes out of noise: what is guessed at each step, and what the schedule spends where."""
     from ornstein.evaluate.report import require_extra
     from ornstein.explain import measure, page
+    from ornstein.guard.guarded import Guarded, held_back
+    from ornstein.guard.policy import Policy
     from ornstein.model import Model
     from ornstein.output import refuse_unwritable
     from ornstein.request import requests
@@ -37,12 +40,21 @@ def explain(
     page.refuse_folder(out, force)
     refuse_unwritable(out.absolute().parent)
     ready = Model.load(model)
-    (request,) = requests(
+    guard = Guarded(ready, Policy.find(policy))
+    asked = requests(
         prompt, 1, seed, negative, ready.recipe.sampling, steps=steps, guidance=guidance, sampler=sampler
     )
+    (answer,) = guard.make(asked)  # as it goes out, so that nothing else is shown
+    if answer.output is None:
+        raise held_back([answer])
+    record = answer.output.record
+    imprint = guard.publisher.imprint_of(record)
     with progress() as tell:
-        way = measure.way(ready, request, lambda *k: tell("drawing", *k))
-        errors = measure.errors(ready, request, lambda *k: tell("measuring by noise level", *k))
-    page.write(ready, way, errors, out, shlex.join(["ornstein", *sys.argv[1:]]), force=force)
+        way = measure.way(ready, record.request, lambda *k: tell("drawing", *k), imprint)
+        errors = measure.errors(ready, record.request, lambda *k: tell("measuring by noise level", *k))
+    page.write(
+        ready, way, errors, out, shlex.join(["ornstein", *sys.argv[1:]]),
+        sign=lambda file: guard.publisher.sign(file, record).data, force=force,
+    )  # fmt: skip
     for name in (page.PAGE, page.ANIMATION, page.NUMBERS):
         typer.echo(str(out / name))

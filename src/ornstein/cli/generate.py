@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ornstein.guard.guarded import Answer, Guarded
     from ornstein.model import Model
-    from ornstein.output import Output
 
 BAR_AFTER = 2.0  # seconds
 
@@ -58,6 +58,7 @@ Background = Annotated[
 Out = Annotated[
     Path | None, typer.Option(help="A .png, .webp or .jpg file, or a folder; else the current folder.")
 ]
+Named = Annotated[Path | None, typer.Option("--policy", help="A policy file (the one in force).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
@@ -78,15 +79,19 @@ def generate(
     reuse: Reuse = 1,
     background: Background = None,
     out: Out = None,
+    policy: Named = None,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
     """Make pictures from prompts. Several pictures also come as one grid."""
+    from ornstein.guard.guarded import Guarded, held_back
+    from ornstein.guard.policy import Policy
     from ornstein.model import Model
     from ornstein.output import file_form
     from ornstein.request import requests
 
-    ready = Model.load(model)
+    rules, ready = Policy.find(policy), Model.load(model)
+    guard = Guarded(ready, rules)
     started = time.perf_counter()
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
     settings |= {"compose": compose, "rule": rule, "schedule": schedule, "reuse": reuse}
@@ -94,14 +99,18 @@ def generate(
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
     form = file_form(files[0], background, ready.recipe.codec.channels)
     if background is None and form.background:
-        _note("JPEG has no transparency: the background is white")
+        note("JPEG has no transparency: the background is white")
     with _warnings(), _bar() as progress:
-        outputs = ready.generate(
-            prompts, [request.seed for request in asked], n, negative=negative, progress=progress, **settings
-        )
+        answers = guard.make(asked, progress=progress)
     seconds = time.perf_counter() - started
-    written = _write(outputs, files, sheet, n if len(prompts) > 1 else None, background, force)
-    _report(ready, outputs, written, seconds, as_json)
+    going = [(answer, file) for answer, file in zip(answers, files, strict=True) if answer.output]
+    for answer, file in zip(answers, files, strict=True):
+        for line in answer.told if answer.output else ():
+            note(f"{file}: {line}")
+    written = _write(guard, going, sheet, n if len(prompts) > 1 else None, background, force)
+    _report(ready, going, written, seconds, as_json)
+    if len(going) < len(answers):
+        raise held_back(answers)
 
 
 def targets(
@@ -162,35 +171,53 @@ def _slug(prompt: str) -> str:
 
 
 def _write(
-    outputs: Sequence[Output],
-    files: Sequence[Path],
+    guard: Guarded,
+    going: Sequence[tuple[Answer, Path]],
     sheet: Path | None,
     columns: int | None,
     background: str | None,
     force: bool,
 ) -> list[Path]:
-    from ornstein.output import encode, file_form, grid, write
+    """Write what goes out, each file whole or not at all; a grid where more than one does."""
+    from ornstein.output import file_form, write
 
-    written = [output.save(file, background, force) for output, file in zip(outputs, files, strict=True)]
-    if sheet is not None:
-        cells = grid([output.array for output in outputs], columns)
-        write(sheet, encode(cells, file_form(sheet, background, cells.shape[-1])), force)
-        written.append(sheet)
-    return written
+    if not going:
+        return []
+    channels = guard.model.recipe.codec.channels
+    answers, paths = [answer for answer, _ in going], [path for _, path in going]
+    files = guard.files(answers, file_form(paths[0], background, channels))
+    for path, file in zip(paths, files, strict=True):
+        write(path, file.data, force)
+        if file.note:
+            note(f"{path}: {file.note}")
+    if sheet is not None and len(going) > 1:
+        write(sheet, guard.sheet(answers, file_form(sheet, background, channels), columns).data, force)
+        paths.append(sheet)
+    return paths
 
 
 def _report(
-    model: Model, outputs: Sequence[Output], written: Sequence[Path], seconds: float, as_json: bool
+    model: Model,
+    going: Sequence[tuple[Answer, Path]],
+    written: Sequence[Path],
+    seconds: float,
+    as_json: bool,
 ) -> None:
     if not as_json:
         for file in written:
             typer.echo(str(file))
         return
     pictures = [
-        {"file": str(file), **output.record.model_dump(mode="json")}
-        for output, file in zip(outputs, written, strict=False)
+        {
+            "file": str(file),
+            "id": answer.id,
+            "told": answer.told,
+            **answer.output.record.model_dump(mode="json"),
+        }
+        for answer, file in going
+        if answer.output
     ]
-    sheet = str(written[-1]) if len(written) > len(outputs) else None
+    sheet = str(written[-1]) if len(written) > len(going) else None
     typer.echo(
         json.dumps({"model": model.recipe.name, "seconds": seconds, "pictures": pictures, "grid": sheet})
     )
@@ -224,9 +251,10 @@ def _bar() -> Iterator[Any]:
 def _warnings() -> Iterator[None]:
     """Shows the model's warnings as one line each."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *rest, **more: _note(str(message))
+        warnings.showwarning = lambda message, *rest, **more: note(str(message))
         yield
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
+    """One line on stderr that is no error."""
     typer.echo(f"ornstein: note: {text}", err=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ornstein.cli.evaluate import progress
-from ornstein.cli.generate import Force, Json, Name
+from ornstein.cli.generate import Force, Json, Name, Named
 from ornstein.cli.pictures import read_pictures
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def invert(
     sampler: Annotated[str, typer.Option(help="heun, dpmpp-2s or ddim.")] = "heun",
     guidance: Annotated[float, typer.Option(help="How strongly the prompt steers; 1 is off.")] = 1.0,
     out: Annotated[Path, typer.Option(help="Folder of NAME.safetensors and NAME-back.png.")] = Path(),
+    policy: Named = None,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
@@ -51,10 +52,14 @@ def invert(
     import torch
 
     from ornstein.errors import UsageError
+    from ornstein.guard.credentials.claim import Claim
+    from ornstein.guard.guarded import Guarded
+    from ornstein.guard.policy import Policy
     from ornstein.inverse import encoded, samples_from_noise
     from ornstein.inverse import invert as to_noise
     from ornstein.model import Model
     from ornstein.output import FileForm, encode, refuse_existing, refuse_unwritable, write
+    from ornstein.sample.registry import evaluations
 
     refuse_unwritable(out)
     names = [file.stem for file in pictures]
@@ -68,6 +73,9 @@ def invert(
     shown = read_pictures(pictures, recipe.sampling.size, recipe.codec.channels)
     prompts: str | list[str] = (prompt or [""])[0] if len(prompt or [""]) == 1 else list(prompt or [])
     way: dict[str, Any] = {"steps": steps, "sampler": sampler, "guidance": guidance}
+    guard = Guarded(ready, Policy.find(policy))
+    guard.permit(prompt or [])
+    guard.look_at(shown)
     x = encoded(ready, shown)
     with progress() as tell:
         noise = to_noise(ready, x, prompts, **way, progress=lambda *k: tell("to noise", *k))
@@ -78,7 +86,12 @@ def invert(
     for k, (file, (noise_file, back_file)) in enumerate(zip(pictures, files, strict=True)):
         said = {"prompt": prompts if isinstance(prompts, str) else prompts[k], **way}
         write(noise_file, _noise_bytes(ready, noise[k].numpy(), said), force)
-        write(back_file, encode(back[k], FileForm()), force)
+        made = Claim(
+            model=recipe.name, fingerprint=ready.bundle and ready.bundle.fingerprint, policy=guard.policy.hash,
+            evaluations=2 * steps * evaluations(sampler), seed=0, prompt=said["prompt"] or None, **way,
+        )  # fmt: skip
+        data = encode(back[k], FileForm())
+        write(back_file, guard.publisher.edited(data, made, file.read_bytes()), force)
         lines.append(
             {"picture": str(file), "noise": str(noise_file), "back": str(back_file), **said}
             | {"deviation": round(float(noise[k].std()), 4), **apart(shown[k], back[k]), **latents[k]}

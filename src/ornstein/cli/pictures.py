@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from ornstein.cli.generate import note
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,17 +48,13 @@ def _read(file: Path, size: int, channels: int) -> np.ndarray:
             f"{file} is an animation of {frames} frames: give one of them as a file of its own"
         )
     if (height, width) != (size, size):
-        _note(f"{file} is {width} x {height}: it was fitted into {size} x {size}")
+        note(f"{file} is {width} x {height}: it was fitted into {size} x {size}")
     if channels == 4:
         return picture
     if channels == 3:
         if (picture[..., 3] < 255).any():
-            _note(f"{file} is not opaque: this model sees it on white")
+            note(f"{file} is not opaque: this model sees it on white")
         return opaque(picture)[..., :3]
     if (picture[..., 3] < 255).any() or (np.ptp(picture[..., :3], axis=-1) > 0).any():
-        _note(f"{file} is not plain grey: this model sees its brightness, on black")
+        note(f"{file} is not plain grey: this model sees its brightness, on black")
     return np.asarray(Image.fromarray(picture[..., :3]).convert("L"))[..., None]
-
-
-def _note(text: str) -> None:
-    typer.echo(f"ornstein: note: {text}", err=True)

@@ -7,15 +7,24 @@ from typing import Annotated
 
 import typer
 
+from ornstein.cli.generate import Force, Named
+
 
 def replay(
     file: Annotated[Path, typer.Argument(help="A picture that ornstein generated.")],
     out: Annotated[Path, typer.Option(help="Where to write the copy; the same suffix as FILE.")],
     model: Annotated[str | None, typer.Option(help="The model's name or folder (the recorded name).")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    policy: Named = None,
+    force: Force = False,
 ) -> None:
-    """Make a picture again, bit for bit on the same machine and build, and say whether it is the same."""
+    """Make a picture again, bit for bit on the same machine and build, and say whether it is the same.
+
+    The copy is signed anew, so the two files are compared without their signatures.
+    """
     from ornstein.errors import OrnsteinError, UsageError
+    from ornstein.guard.credentials.stripping import without
+    from ornstein.guard.guarded import Guarded, held_back
+    from ornstein.guard.policy import Policy
     from ornstein.output import file_form, read, refuse_existing, refuse_unwritable, write
     from ornstein.record import Platform
 
@@ -28,14 +37,15 @@ def replay(
 
     from ornstein.model import Model
 
-    ready = Model.load(model or record.model.name)
-    made = ready.replay(record)
-    copy = made.encode(record.form)
-    write(out, copy, force)
+    guard = Guarded(Model.load(model or record.model.name), Policy.find(policy))
+    answer = guard.replay(record)
+    if answer.output is None:
+        raise held_back([answer])
+    write(out, guard.files([answer], record.form)[0].data, force)
     typer.echo(str(out))
-    differing = record.platform.differences(Platform.here(ready.device))
-    if copy == original:
-        typer.echo("identical, byte for byte", err=True)
+    if guard.publisher.plain(answer.output, record.form) == without(original):
+        typer.echo("identical, byte for byte, but for the signature", err=True)
         return
+    differing = record.platform.differences(Platform.here(guard.model.device))
     why = f"made elsewhere: {'; '.join(differing)}" if differing else "the file was altered after it was made"
     raise OrnsteinError(f"{out} is not identical to {file} ({why})")

@@ -15,6 +15,7 @@ from ornstein.codec.pixels import PixelCodec
 from ornstein.errors import OrnsteinError
 from ornstein.evaluate.estimate import Estimate, of_mean
 from ornstein.evaluate.sets import real_pictures
+from ornstein.generator import Imprint
 from ornstein.guide.classifier_free import Guided
 from ornstein.model import Model
 from ornstein.process.noise import row_noise
@@ -82,8 +83,13 @@ class Way:
 
 
 @torch.inference_mode()
-def way(model: Model, request: Request, progress: Callable[[int, int], None] = lambda done, of: None) -> Way:
-    """Make the picture of a request as ``Model.generate`` does, and ask at each of its times what is guessed there."""
+def way(
+    model: Model,
+    request: Request,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+    imprint: Imprint | None = None,
+) -> Way:
+    """Make the picture of a request as ``Model.make`` does, and ask at each of its times what is guessed there."""
     path = model.recipe.process.path
     grid = model.plan(request.sampler, [request.steps], request.size)[1][0]
     told = model.condition([request.prompt], [request.negative], [request.guidance])
@@ -91,7 +97,7 @@ def way(model: Model, request: Request, progress: Callable[[int, int], None] = l
     guided = model.guided(model.denoiser())
     states = model.trajectory(
         [request.prompt], [request.seed], steps=[request.steps], guidance=[request.guidance],
-        sampler=request.sampler, negatives=[request.negative], size=request.size,
+        sampler=request.sampler, negatives=[request.negative], size=request.size, imprint=imprint,
     )  # fmt: skip
     xs: list[Tensor] = []
     for state in states:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,16 @@ def refuse_folder(folder: Path, force: bool) -> None:
         raise UsageError(f"{folder} holds other things than a page of this command: choose another --out")
 
 
-def write(model: Model, way: Way, errors: Errors, folder: Path, command: str, *, force: bool = False) -> None:
+def write(
+    model: Model,
+    way: Way,
+    errors: Errors,
+    folder: Path,
+    command: str,
+    *,
+    sign: Callable[[bytes], bytes] = lambda file: file,
+    force: bool = False,
+) -> None:
     """Write page, animation and numbers, all or nothing.
 
     Args:
@@ -40,6 +50,7 @@ def write(model: Model, way: Way, errors: Errors, folder: Path, command: str, *,
         errors: by noise level.
         folder: where to, as ``refuse_folder`` allows.
         command: that makes them again.
+        sign: puts a credential into the animation.
         force: replace what is there.
 
     Raises:
@@ -48,7 +59,7 @@ def write(model: Model, way: Way, errors: Errors, folder: Path, command: str, *,
     refuse_folder(folder, force)
     with new_folder(folder, force=force) as part:
         (part / PAGE).write_text(render(model, way, errors, command), encoding="utf-8")
-        (part / ANIMATION).write_bytes(draw.animation(way))
+        (part / ANIMATION).write_bytes(sign(draw.animation(way)))
         (part / NUMBERS).write_text(json.dumps(numbers(way, errors), indent=1, ensure_ascii=False) + "\n")
 
 

@@ -1,0 +1,292 @@
+"""A model behind a policy: what the command line and the server generate through."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ornstein.guard.asking import Checked, PromptChecks, refusal
+from ornstein.guard.decision import Decision, RefusedError, strictest
+from ornstein.guard.outputs import OutputChecks
+from ornstein.guard.pictures.filter import PictureFilter
+from ornstein.guard.policy import Policy
+from ornstein.guard.publish import File, Publisher
+from ornstein.guard.records.entry import Event, Said, Settings
+from ornstein.guard.records.log import RecordLog
+from ornstein.guard.review import Reviews
+from ornstein.model import Model
+from ornstein.output import FileForm, Output, file_form, refuse_existing, write
+from ornstein.record import Record
+from ornstein.request import Progress, Request, requests
+from ornstein.rng import stream
+
+REDRAWN = 2**32  # seeds of a second try lie below
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one request.
+
+    Attributes:
+        id: of the call, as records name it. asked: as it came.
+        output: the picture; None where it was held back.
+        decisions: all that was decided, at every stage; what was changed stands in them and is to be disclosed.
+        case: of the review that it waits for; None where it waits for none.
+        seconds: its share of the call.
+    """
+
+    id: str
+    asked: Request
+    output: Output | None
+    decisions: tuple[Decision, ...]
+    case: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What the one who asked is to be told: a line for each change, and why there is no picture."""
+        lines = [decision for decision in self.decisions if decision.action != "allow"]
+        return tuple(
+            f"{line.reason} ({line.rule})" + (f": {line.changed}" if line.changed else "") for line in lines
+        )
+
+
+class Guarded:
+    """A model that asks its policy first, looks at what it made, and signs what goes out.
+
+    Everything that the policy names is loaded here, so that a part that is missing refuses before anything runs.
+
+    Args:
+        model: any.
+        policy: None for the one in force (``Policy.find``).
+
+    Raises:
+        OrnsteinError: a policy, key, certificate or index that cannot be used. MissingExtraError, CheckerError: a check
+            whose package is not installed.
+    """
+
+    def __init__(self, model: Model, policy: Policy | None = None) -> None:
+        self.model, self.policy = model, policy or Policy.find()
+        self.reviews = Reviews()
+        self.prompts = PromptChecks(self.policy, self.reviews)
+        self.inputs = PictureFilter(self.policy.input.checkers, "input")
+        self.outputs = OutputChecks(self.policy.output, model)
+        self.publisher = Publisher(self.policy)
+        self.records = RecordLog.open(None, self.policy.records) if self.policy.records else None
+
+    def generate(
+        self,
+        prompts: str | Sequence[str],
+        seeds: int | Sequence[int] | None = None,
+        n: int = 1,
+        *,
+        negative: str | Sequence[str] = "",
+        progress: Progress = lambda done, of: None,
+        **settings: Any,
+    ) -> list[Answer]:
+        """As ``Model.generate``, with an answer in place of each picture.
+
+        Raises:
+            RefusedError: the policy refuses a prompt, or holds it for review; nothing was made.
+            CheckerError: a check broke down; nothing goes out unchecked. UsageError: as ``Model.generate``.
+        """
+        asked = requests(prompts, n, seeds, negative, self.model.recipe.sampling, **settings)
+        return self.make(asked, progress=progress)
+
+    def make(self, asked: Sequence[Request], *, progress: Progress = lambda done, of: None) -> list[Answer]:
+        """The answers to requests that are spelled out, in their order. Raises as ``generate``."""
+        started, name = time.perf_counter(), uuid.uuid4().hex
+        checked = self._ask(asked, name)
+        found = self._look(checked, self._draw([request for request, _ in checked], progress))
+        seconds = (time.perf_counter() - started) / max(len(asked), 1)
+        answers = [
+            self._answer(name, request, output, before + after, seconds)
+            for request, (_, before), (output, after) in zip(asked, checked, found, strict=True)
+        ]
+        self._write_down([self._outcome(answer) for answer in answers if answer.output is None])
+        return answers
+
+    def files(self, answers: Sequence[Answer], form: FileForm) -> list[File]:
+        """The files of pictures that go out, signed; they are on record before anybody has them.
+
+        Raises:
+            OrnsteinError: they cannot be signed, or cannot be put on record.
+        """
+        made = [self.publisher.file(answer.output, form) for answer in answers if answer.output is not None]
+        going = [answer for answer in answers if answer.output is not None]
+        self._write_down(
+            [self._outcome(answer, file.sha256, file.note) for answer, file in zip(going, made, strict=True)]
+        )
+        return made
+
+    def sheet(self, answers: Sequence[Answer], form: FileForm, columns: int | None = None) -> File:
+        """One file of several pictures that go out, side by side. Raises as ``files``."""
+        going = [answer for answer in answers if answer.output is not None]
+        file = self.publisher.sheet([answer.output for answer in going if answer.output], form, columns)
+        self._write_down([self._outcome(going[0], file.sha256, f"{len(going)} pictures side by side")])
+        return file
+
+    def save(
+        self, answer: Answer, path: str | Path, background: str | None = None, force: bool = False
+    ) -> Path:
+        """As ``Output.save``, signed and on record.
+
+        Raises:
+            RefusedError: the picture was held back. UsageError, OrnsteinError: as ``Output.save``; or it cannot be
+                signed.
+        """
+        if answer.output is None:
+            raise held_back([answer])
+        path = Path(path)
+        form = file_form(path, background, answer.output.array.shape[-1])
+        refuse_existing(path, force)
+        write(path, self.files([answer], form)[0].data, force)
+        return path
+
+    def replay(self, record: Record) -> Answer:
+        """As ``Model.replay``, for a prompt that this policy lets pass unchanged; the picture is looked at again.
+
+        Raises:
+            RefusedError: it does not. OrnsteinError: another model, or another watermark's key.
+        """
+        started, name = time.perf_counter(), uuid.uuid4().hex
+        ((request, decisions),) = self._ask([record.request], name, quotas=False)
+        if request != record.request:
+            raise RefusedError("this policy would change the prompt of this picture: it cannot be made again")
+        output = self.model.replay(record, self.publisher.imprint_of(record))
+        (seen,) = self.outputs.check([output.array])
+        return self._answer(name, request, output, decisions + seen, time.perf_counter() - started)
+
+    def permit(self, prompts: Sequence[str]) -> None:
+        """Check prompts of work that draws nothing new; they pass unchanged or not at all.
+
+        Raises:
+            RefusedError: one is refused, would be changed, or waits for a person. CheckerError: a check broke down.
+        """
+        told = [prompt for prompt in prompts if prompt]
+        asked = requests(told, 1, 0, "", self.model.recipe.sampling) if told else []
+        for request, (passed, decisions) in zip(
+            asked, self._ask(asked, uuid.uuid4().hex, quotas=False), strict=True
+        ):
+            if passed != request:
+                raise refusal(self.policy, decisions)
+
+    def look_at(self, pictures: np.ndarray) -> None:
+        """Check pictures that a request brings, uint8 (B, H, W, C) premultiplied.
+
+        Raises:
+            RefusedError: one of them is refused, or needs a person's judgement. CheckerError: a check broke down.
+        """
+        for k, decisions in enumerate(self.inputs.check(pictures)):
+            if strictest(decisions) in ("deny", "review"):
+                raise refusal(self.policy, decisions, f"picture {k + 1}: " if len(pictures) > 1 else "")
+
+    def _ask(self, asked: Sequence[Request], name: str, quotas: bool = True) -> list[Checked]:
+        """The requests as they pass: on record before anything is made. Raises RefusedError."""
+        checked = self.prompts.check(asked, quotas=quotas)
+        self._write_down(
+            [
+                self._event("request", name, request, decisions)
+                for request, (_, decisions) in zip(asked, checked, strict=True)
+            ]
+        )
+        bundle = self.model.bundle
+        self.prompts.refuse(asked, checked, bundle.fingerprint if bundle else self.model.recipe.name)
+        return checked
+
+    def _draw(self, asked: Sequence[Request], progress: Progress) -> list[Output]:
+        """The pictures, marked where the sampler lets a mark live."""
+        outputs: dict[int, Output] = {}
+        groups: dict[bool, list[int]] = {}
+        for k, request in enumerate(asked):
+            groups.setdefault(self.publisher.marks(request), []).append(k)
+        total = sum(asked[k].steps for k in range(len(asked)))
+        done = 0
+        for marked, places in groups.items():
+            imprint = self.publisher.imprint if marked else None
+            made = self.model.make(
+                [asked[k] for k in places],
+                imprint=imprint,
+                progress=lambda step, of, before=done: progress(min(before + step, total), total),
+            )
+            done += sum(asked[k].steps for k in places)
+            for k, output in zip(places, made, strict=True):
+                outputs[k] = self._told(output, marked)
+        return [outputs[k] for k in range(len(asked))]
+
+    def _told(self, output: Output, marked: bool) -> Output:
+        """With the policy and the mark on its record."""
+        record = output.record
+        mark = self.publisher.mark(record.request.seed) if marked else None
+        return Output(output.array, record.model_copy(update={"policy": self.policy.hash, "mark": mark}))
+
+    def _look(
+        self, checked: Sequence[Checked], outputs: list[Output]
+    ) -> list[tuple[Output, tuple[Decision, ...]]]:
+        """Check pictures; draw copies again with other seeds, as often as the policy says."""
+        found = self.outputs.check([output.array for output in outputs])
+        copies = self.policy.output.copies
+        for attempt in range(copies.tries if copies else 0):
+            again = [k for k, decisions in enumerate(found) if strictest(decisions) == "transform"]
+            if not again:
+                break
+            made = self._draw([_redrawn(checked[k][0], attempt) for k in again], lambda done, of: None)
+            seen = self.outputs.check([output.array for output in made])
+            for k, output, decisions in zip(again, made, seen, strict=True):
+                changed = f"seed {checked[k][0].seed} became {output.record.request.seed}"
+                kept = [
+                    d.model_copy(update={"changed": changed}) for d in found[k] if d.action == "transform"
+                ]
+                outputs[k], found[k] = output, (*kept, *decisions)
+        return list(zip(outputs, found, strict=True))
+
+    def _answer(
+        self, name: str, asked: Request, output: Output, decisions: tuple[Decision, ...], seconds: float
+    ) -> Answer:
+        unsettled = tuple(d for d in decisions if d.stage == "output" and d.changed is None)
+        action = strictest(unsettled)
+        if action == "allow":
+            return Answer(name, asked, output, decisions, None, seconds)
+        case = None
+        if action == "review":
+            file = self.publisher.plain(output, FileForm())
+            case = self.reviews.hold_picture(self.policy.hash, output.record, file, decisions).id
+        return Answer(name, asked, None, decisions, case, seconds)
+
+    def _write_down(self, events: Sequence[Event]) -> None:
+        """Put it on record; where that fails nothing goes on. Raises OrnsteinError."""
+        if self.records is not None and events:
+            self.records.extend(events)
+
+    def _event(self, kind: Said, name: str, request: Request, decisions: tuple[Decision, ...]) -> Event:
+        return Event(
+            kind=kind, request=name, prompt=request.prompt, negative=request.negative, seed=request.seed,
+            settings=Settings.of(request, self.model.bundle and self.model.bundle.fingerprint),
+            policy=self.policy.hash, decisions=decisions,
+        )  # fmt: skip
+
+    def _outcome(self, answer: Answer, digest: str = "", note: str = "") -> Event:
+        event = self._event("outcome", answer.id, answer.asked, answer.decisions)
+        outputs = (digest,) if digest else ()
+        return event.model_copy(update={"outputs": outputs, "seconds": answer.seconds, "note": note})
+
+
+def _redrawn(request: Request, attempt: int) -> Request:
+    """The request with another seed, which follows from its own."""
+    seed = int(stream("drawn again", request.seed, attempt).integers(REDRAWN))
+    return request.model_copy(update={"seed": seed})
+
+
+def held_back(answers: Sequence[Answer]) -> RefusedError:
+    """The error that tells what was held back of answers of which at least one was."""
+    kept = [answer for answer in answers if answer.output is None]
+    first = kept[0]
+    why = f"held for review as {first.case}" if first.case else first.told[-1]
+    count = "the picture was" if len(answers) == 1 else f"{len(kept)} of {len(answers)} pictures were"
+    return RefusedError(f"{count} held back: {why}", first.decisions)

@@ -1,0 +1,117 @@
+"""What goes out with a picture: a mark in its noise, perhaps a second one in its pixels, text, and a signature."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ornstein.errors import OrnsteinError
+from ornstein.generator import Imprint
+from ornstein.guard.credentials.claim import Claim
+from ornstein.guard.credentials.signing import Signer
+from ornstein.guard.policy import Policy
+from ornstein.guard.watermark.code import Shading, marks, read_key
+from ornstein.output import FileForm, Output, encode, grid
+from ornstein.record import Mark, Record
+from ornstein.request import Request
+from ornstein.sample.registry import evaluations
+
+if TYPE_CHECKING:
+    from ornstein.guard.watermark.posthoc import Posthoc
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that may go out.
+
+    Attributes:
+        data: its bytes. note: what its owner is to know, such as a stamp that is missing; empty for nothing.
+    """
+
+    data: bytes
+    note: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """By which records know it."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+class Publisher:
+    """The publishing stage of one policy.
+
+    Raises:
+        OrnsteinError: a key or certificates that cannot be used. MissingExtraError: the second mark's package.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.stage = policy.publish
+        marking = self.stage.watermark
+        self.signer = Signer.of(self.stage.credentials) if self.stage.credentials else None
+        self.shading = Shading(read_key(marking.key)) if marking else None
+        self.posthoc = _posthoc(read_key(marking.key)) if marking and marking.also else None
+
+    def marks(self, request: Request) -> bool:
+        """Whether a mark goes into the noise of this request, and stays there."""
+        return self.shading is not None and marks(request.sampler)
+
+    @property
+    def imprint(self) -> Imprint | None:
+        """What puts the mark into noise."""
+        return self.shading and self.shading.imprint
+
+    def mark(self, seed: int) -> Mark | None:
+        """The mark of a seed, as records name it."""
+        return self.shading and self.shading.mark(seed)
+
+    def imprint_of(self, record: Record) -> Imprint | None:
+        """What the noise of this record's picture was given; None for a picture without a mark.
+
+        Raises:
+            OrnsteinError: another key made the mark.
+        """
+        if record.mark is None:
+            return None
+        if self.shading is None or self.shading.mark(record.request.seed) != record.mark:
+            raise OrnsteinError(
+                f"this picture was marked with another key, {record.mark.key}: name a policy whose watermark has it"
+            )
+        return self.shading.imprint
+
+    def plain(self, output: Output, form: FileForm) -> bytes:
+        """The file before it is signed: a pure function of picture, record and form."""
+        record = output.record.model_copy(update={"form": form})
+        array = output.array
+        if self.posthoc is not None and min(array.shape[:2]) >= self.posthoc.smallest:
+            array = self.posthoc.embed(array, record.request.seed)
+        return encode(array, form, record if self.stage.prompt else None)
+
+    def file(self, output: Output, form: FileForm) -> File:
+        """One picture's file, signed where the policy signs. Raises OrnsteinError."""
+        return self.sign(self.plain(output, form), output.record)
+
+    def sheet(self, outputs: Sequence[Output], form: FileForm, columns: int | None = None) -> File:
+        """Several pictures as one file; its credential tells how the first was made."""
+        cells = grid([output.array for output in outputs], columns)
+        return self.sign(encode(cells, form), outputs[0].record)
+
+    def sign(self, data: bytes, record: Record) -> File:
+        """A file as it goes out: signed where the policy signs. Raises OrnsteinError."""
+        if self.signer is None:
+            return File(data)
+        request = record.request
+        signed = self.signer.sign(data, Claim.of(record, request.steps * evaluations(request.sampler)))
+        note = "the time-stamp service is down: signed without a stamp" if signed.stamp == "down" else ""
+        return File(signed.data, note)
+
+    def edited(self, data: bytes, claim: Claim, parent: bytes) -> bytes:
+        """A file that was made from another, signed with that one as its ingredient. Raises OrnsteinError."""
+        return self.signer.sign(data, claim, parent).data if self.signer else data
+
+
+def _posthoc(key: bytes) -> Posthoc:
+    from ornstein.guard.watermark.posthoc import Posthoc  # loads a network
+
+    return Posthoc(key)

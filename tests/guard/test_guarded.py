@@ -1,0 +1,246 @@
+"""A guarded model: refusals before anything is drawn, marks and signatures after, everything on record."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ornstein.data.atomic import new_file
+from ornstein.errors import OrnsteinError
+from ornstein.guard.credentials.trust import Trust
+from ornstein.guard.credentials.verifying import verify
+from ornstein.guard.decision import CheckerError, RefusedError
+from ornstein.guard.guarded import Guarded
+from ornstein.guard.policy import Policy
+from ornstein.guard.records.log import RecordLog
+from ornstein.guard.review import Reviews
+from ornstein.model import Model
+from ornstein.output import FileForm, read
+from tests.small import Command, bundle, model, ornstein
+
+__all__ = ["bundle", "model", "ornstein"]
+
+QUIET = "input: {checkers: []}\n"
+SEEN_IN_ALL = "{checker: opennsfw, label: nsfw, %s: 0.0, reason: a test of the filter}"
+
+Guard = Callable[..., Guarded]
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORNSTEIN_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def guard(model: Model, tmp_path: Path) -> Guard:
+    """The small model under a policy: what `text` says over words alone."""
+
+    def make(
+        text: str = "", prompt: str = "{checkers: []}", output: str = "{checkers: [], copies: null}"
+    ) -> Guarded:
+        file = tmp_path / "policy.yaml"
+        file.write_text(f"version: 1\nname: test\n{QUIET}prompt: {prompt}\noutput: {output}\n{text}")
+        return Guarded(model, Policy.read(file))
+
+    return make
+
+
+def entries() -> list[Any]:
+    return list(RecordLog.existing().read())
+
+
+def test_a_refused_prompt_draws_nothing_says_no_word_of_it_and_is_on_record(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded = guard()
+    monkeypatch.setattr(Model, "make", lambda *a, **k: pytest.fail("something was drawn"))
+    with pytest.raises(RefusedError, match="rule sexual, policy test") as caught:
+        guarded.generate(["a cat", "a n4k3d w0man"])
+    assert "prompt 2 of 2" in str(caught.value)
+    assert "n4k3d" not in str(caught.value)
+    assert guarded.policy.hash[:10] in str(caught.value)
+    first, second = [entry for entry in entries() if entry.kind == "request"]
+    assert first.decisions == ()
+    assert second.decisions[0].action == "deny"
+    assert not any(b"n4k3d" in file.read_bytes() for file in RecordLog.existing().folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"prompts": "a cat", "negative": "naked woman", "guidance": 0.5},
+        {"prompts": "[a cat|a naked woman]", "compose": True, "steps": 2},
+        {"prompts": "a cat AND (naked woman:1.2)", "compose": True},
+    ],
+)
+def test_what_is_drawn_towards_is_checked_wherever_it_stands(guard: Guard, settings: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="sexual"):
+        guard().generate(**settings)
+
+
+def test_what_is_drawn_away_from_is_not(guard: Guard) -> None:
+    (answer,) = guard().generate("a cat", 1, negative="naked woman", guidance=2.0)
+    assert answer.output is not None
+
+
+def test_a_changed_prompt_is_drawn_and_disclosed(guard: Guard) -> None:
+    rule = "{id: brand, words: [acme], action: transform, replace: plain, reason: a mark was left out}"
+    (answer,) = guard(prompt=f"{{checkers: [], rules: [{rule}]}}").generate("an acme car", 1)
+    assert answer.output is not None
+    assert answer.output.record.request.prompt == "an plain car"
+    assert answer.asked.prompt == "an acme car"
+    assert answer.told == ("a mark was left out (brand): an plain car",)
+
+
+def test_a_prompt_waits_until_a_person_permits_it(guard: Guard) -> None:
+    rule = "{id: odd, words: [strange], action: review, reason: a person decides}"
+    guarded = guard(prompt=f"{{checkers: [], rules: [{rule}]}}")
+    with pytest.raises(RefusedError, match="held for review as"):
+        guarded.generate("a strange cat", 1)
+    (case,) = Reviews().waiting()
+    Reviews().settle(case, permit=True)
+    (answer,) = guarded.generate("a strange cat", 2)
+    assert answer.output is not None
+
+
+def test_a_picture_waits_and_goes_out_signed(
+    guard: Guard, ornstein: Command, tmp_path: Path
+) -> None:
+    guarded = guard(output=f"{{copies: null, checkers: [{SEEN_IN_ALL % 'review'}]}}")
+    (answer,) = guarded.generate("a cat", 1)
+    assert answer.output is None
+    assert answer.case is not None
+    out = tmp_path / "released.png"
+    said = ornstein("review", "approve", answer.case, "--out", out, "--policy", tmp_path / "policy.yaml")
+    assert said.code == 0, said.err
+    assert verify(out.read_bytes(), Trust.find()).state == "trusted"
+    assert read(out)[1].request == answer.asked
+    assert Reviews().waiting() == []
+
+
+def test_a_denied_picture_leaves_no_file(guard: Guard, tmp_path: Path) -> None:
+    guarded = guard(output=f"{{copies: null, checkers: [{SEEN_IN_ALL % 'deny'}]}}")
+    (answer,) = guarded.generate("a cat", 1)
+    assert answer.output is None
+    with pytest.raises(RefusedError, match="held back: a test of the filter"):
+        guarded.save(answer, tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
+    outcome = [entry for entry in entries() if entry.kind == "outcome"]
+    assert [entry.outputs for entry in outcome] == [()]
+
+
+def test_a_check_that_breaks_down_lets_nothing_pass(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    guarded = guard(output=f"{{copies: null, checkers: [{SEEN_IN_ALL % 'deny'}]}}")
+
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(guarded.outputs.filter, "check", broken)
+    with pytest.raises((CheckerError, MemoryError)):
+        guarded.generate("a cat", 1)
+    with pytest.raises(OrnsteinError, match="nosuch"):
+        guard(output="{copies: null, checkers: [{checker: nosuch, label: x, deny: 0.5, reason: why}]}")
+
+
+def test_a_model_that_names_its_pictures_needs_their_index(guard: Guard) -> None:
+    with pytest.raises(OrnsteinError, match="no index of its sources"):
+        guard(output="{checkers: []}")
+
+
+def test_where_nothing_can_be_put_on_record_nothing_is_drawn(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded = guard()
+    assert guarded.records is not None
+    head = guarded.records.folder / "head.json"
+    head.write_bytes(b"")
+    monkeypatch.setattr(Model, "make", lambda *a, **k: pytest.fail("something was drawn"))
+    with pytest.raises(OrnsteinError):
+        guarded.generate("a cat", 1)
+
+
+def test_deterministic_samplers_carry_a_mark_and_others_none(guard: Guard) -> None:
+    guarded = guard()
+    marked, plain = guarded.generate(["a cat", "a cat"], [1, 1], sampler=["ddim", "ddpm"])
+    assert marked.output is not None
+    assert plain.output is not None
+    assert marked.output.record.mark == guarded.publisher.mark(1)
+    assert plain.output.record.mark is None
+    for answer in (marked, plain):
+        assert answer.output is not None
+        again = guarded.replay(answer.output.record)
+        assert again.output is not None
+        assert again.output.encode(FileForm()) == answer.output.encode(FileForm())
+
+
+def test_without_a_mark_pictures_are_the_bare_model_s(guard: Guard, model: Model) -> None:
+    (answer,) = guard("publish: {watermark: null}\n").generate("a cat", 7)
+    (bare,) = model.generate("a cat", 7)
+    assert answer.output is not None
+    np.testing.assert_array_equal(answer.output.array, bare.array)
+    assert answer.output.record.policy is not None
+
+
+def test_another_key_cannot_replay(guard: Guard, tmp_path: Path) -> None:
+    (answer,) = guard().generate("a cat", 1)
+    assert answer.output is not None
+    (tmp_path / "own.key").write_bytes(bytes(range(32)))
+    with pytest.raises(OrnsteinError, match="marked with another key"):
+        guard("publish: {watermark: {key: own.key}}\n").replay(answer.output.record)
+
+
+def test_the_prompt_stays_out_of_the_file_where_the_policy_says_so(guard: Guard, tmp_path: Path) -> None:
+    guarded = guard("publish: {prompt: false}\n")
+    (answer,) = guarded.generate("a perfectly singular okapi", 1)
+    data = guarded.save(answer, tmp_path / "a.png").read_bytes()
+    assert b"okapi" not in data
+    verdict = verify(data, Trust.find())
+    assert verdict.state == "trusted"
+    assert verdict.claim is not None
+    assert verdict.claim.policy == guarded.policy.hash
+
+
+def test_a_file_on_record_is_known_by_its_hash(guard: Guard, tmp_path: Path) -> None:
+    guarded = guard()
+    (answer,) = guarded.generate("a cat", 1)
+    path = guarded.save(answer, tmp_path / "a.webp")
+    import hashlib
+
+    entry = RecordLog.existing().of_output(hashlib.sha256(path.read_bytes()).hexdigest())
+    assert entry is not None
+    assert entry.request == answer.id
+
+
+def test_a_disk_that_fills_up_midway_keeps_whole_files_only(
+    bundle: Path, ornstein: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = [2]
+
+    def full(target: Path) -> Any:
+        room[0] -= 1
+        if room[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return new_file(target)
+
+    monkeypatch.setattr("ornstein.output.new_file", full)
+    out = tmp_path / "pictures"
+    said = ornstein("generate", "cat", "-n", 4, "--seed", 1, "--model", bundle, "--out", out)
+    assert said.code == 1
+    assert "No space left on device" in said.err
+    assert len(said.err.splitlines()) == 1
+    files = sorted(out.iterdir())
+    assert len(files) == 2
+    assert all(verify(file.read_bytes(), Trust.find()).state == "trusted" for file in files)
+
+
+def test_the_command_line_tells_and_exits_with_three(bundle: Path, ornstein: Command, tmp_path: Path) -> None:
+    said = ornstein("generate", "undress her", "--model", bundle, "--out", tmp_path / "a.png")
+    assert said.code == 3
+    assert "rule forbidden" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not (tmp_path / "a.png").exists()
