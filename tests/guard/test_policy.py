@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def test_files_are_found_beside_the_policy_and_its_hash_travels(tmp_path: Path) 
 
 def test_a_named_policy_is_never_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORNSTEIN_HOME", str(tmp_path))
+    monkeypatch.delenv("ORNSTEIN_POLICY")
     assert where() == SHIPPED
     own = written(tmp_path, LEAST)
     assert where() == own
@@ -116,13 +118,8 @@ def test_bytes_changed_at_random_never_crash_the_reader(tmp_path: Path) -> None:
             changed[rng.randrange(len(changed))] = rng.randrange(256)
         file = tmp_path / "policy.yaml"
         file.write_bytes(bytes(changed))
-        try:
-            read = Policy.read(file)
-        except OrnsteinError as error:
-            assert "\n" not in str(error)
-        else:
-            assert yaml.safe_load(bytes(changed).decode()) is not None
-            assert read.version == 1
+        with contextlib.suppress(OrnsteinError):
+            assert Policy.read(file).version == yaml.safe_load(bytes(changed).decode())["version"]
 
 
 def test_the_strictest_rule_decides() -> None:
