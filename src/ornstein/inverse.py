@@ -92,6 +92,7 @@ def invert(
     steps: int = 50,
     sampler: str = "heun",
     guidance: float = 1.0,
+    level: float | None = None,
     progress: Progress = lambda done, of: None,
 ) -> Tensor:
     """The noise of which the model makes these pictures (Song, Meng & Ermon 2020, arXiv 2010.02502, section 4.3).
@@ -106,6 +107,7 @@ def invert(
         steps: of the sampler.
         sampler: heun, dpmpp-2s or ddim.
         guidance: scale; 1 is off.
+        level: logsnr of the first time; None takes ``inversion_level``.
         progress: told (pictures done, pictures in all).
 
     Returns:
@@ -115,7 +117,8 @@ def invert(
         UsageError: an argument out of range, another method, or pictures this model cannot make.
     """
     texts, method = _asked(prompts, len(pictures), steps, sampler, guidance)
-    grid = rising(model.recipe.process.path, steps, inversion_level(model.recipe))
+    first = inversion_level(model.recipe) if level is None else level
+    grid = rising(model.recipe.process.path, steps, first)
     x = pictures if isinstance(pictures, Tensor) else encoded(model, pictures)
     x = x.to(model.device) * _number(model, grid[0]).alpha
     moved = _follow(model, method, x, grid, texts, guidance, progress)

@@ -1,0 +1,4 @@
+"""Marks that say where a picture comes from: in the noise it is made of, and by choice in its finished pixels.
+
+``code.Shading`` marks noise, ``detect.detect`` looks for the mark; ``posthoc.RivaGan`` does both on large pictures.
+"""

@@ -1,0 +1,123 @@
+r"""Which code, if any, the noise of a picture carries, and how likely chance alone would show as much.
+
+A picture is followed back to noise with the null prompt, in few evaluations. Its coefficients $a_k$ then vote for a
+code by their signs, with their size for a weight:
+
+$$z=\frac{\sum_k a_kc_k}{\sqrt{\sum_k a_k^2}}.$$
+
+The codes of a key know nothing of a picture that was not made with it, so there the $c_k$ are fair coins, whatever the
+$a_k$ are; and of any weighted sum of coins it is proven that
+
+$$P(z\ge x)\le 3.18\,P(N\ge x),\qquad N\ \text{standard normal}$$
+
+(Bentkus & Dzindzalieta 2015, arXiv 1307.3451, theorem 1.1). So p-values are never too small. Every code, key and shift
+that was tried is paid for (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ornstein.guard.watermark.code import CODES, Shading, spectrum
+from ornstein.inverse import factor_of, invert
+from ornstein.model import Model
+
+EVALUATIONS = 3
+LEVEL = 1.7
+"""Logsnr at which the way back starts: about as much noise as JPEG and scaling leave behind."""
+FALSE_POSITIVES = 1e-6
+"""Share of pictures without a mark that are held to have one, at most."""
+STEADY = 0.5
+"""Of the false positives, what is granted to pictures that were not shifted; all shifts share the rest."""
+COINS = 1 / (2 * math.erfc(1))  # 1 / (4 P(N >= sqrt 2)): no smaller constant will do
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The likeliest code of a picture.
+
+    Attributes:
+        key: fingerprint of its key. code: 0 to 4,095. shift: pixels that the picture was found moved, (down, right).
+        score: in standard deviations of chance.
+        p_value: how often at most chance would show some code of some key at some shift as clearly as this.
+    """
+
+    key: str
+    code: int
+    shift: tuple[int, int]
+    score: float
+    p_value: float
+
+    @property
+    def hit(self) -> bool:
+        """Whether the picture counts as marked."""
+        return self.p_value <= FALSE_POSITIVES
+
+
+def detect(
+    model: Model,
+    pictures: np.ndarray,
+    keys: Sequence[bytes],
+    shifts: Iterable[tuple[int, int]] = ((0, 0),),
+) -> list[Reading]:
+    """Look for marks; three evaluations of the model a picture.
+
+    Args:
+        model: that may have made them.
+        pictures: uint8 (B, H, W, C), premultiplied, of a size and of channels that the model has (``restore.py``).
+        keys: to look for, at least one.
+        shifts: by how many pixels (down, right) the pictures may have been moved.
+
+    Raises:
+        UsageError: pictures this model cannot make, or a key that is too short.
+    """
+    noise = invert(model, pictures, steps=EVALUATIONS, sampler="ddim", level=LEVEL).double().numpy()
+    return [read(row, keys, shifts, factor_of(model)) for row in noise]
+
+
+def read(
+    noise: np.ndarray, keys: Sequence[bytes], shifts: Iterable[tuple[int, int]] = ((0, 0),), factor: int = 1
+) -> Reading:
+    """The likeliest code of noise (H, W, C) that a picture was found to be made of.
+
+    Args:
+        noise: any numbers.
+        keys: to look for, at least one.
+        shifts: by how many pixels the picture may have been moved; those of whole elements of noise are tried.
+        factor: pixels a side of one element.
+    """
+    moves = sorted({(down // factor, right // factor) for down, right in shifts if down % factor == right % factor == 0})
+    votes = np.stack([spectrum(np.roll(noise, (-down, -right), (0, 1))).ravel() for down, right in moves])
+    votes = votes / np.maximum(np.linalg.norm(votes, axis=1, keepdims=True), np.finfo(float).tiny)
+    found: list[Reading] = []
+    for key in keys:
+        scores = _scores(key, votes.astype(np.float32), noise.shape)
+        for move, row in zip(moves, scores, strict=True):
+            granted = STEADY if move == (0, 0) else (1 - STEADY) / (len(moves) - 1)
+            tried = CODES * len(keys) / (granted if len(moves) > 1 else 1)
+            code = int(row.argmax())
+            score = float(row[code])
+            shift = (move[0] * factor, move[1] * factor)
+            found.append(Reading(Shading(key).fingerprint, code, shift, score, min(1.0, tried * chance(score))))
+    return min(found, key=lambda reading: (reading.p_value, -reading.score))
+
+
+def chance(score: float) -> float:
+    """The largest probability that a weighted sum of fair coins is `score` standard deviations or more."""
+    return min(1.0, COINS * math.erfc(score / math.sqrt(2)) / 2)
+
+
+def _scores(key: bytes, votes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Of every code for each row of votes, float32 (rows, 4096)."""
+    return votes @ _codes(key, shape).T.astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _codes(key: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Every code of a key, int8 (4096, K)."""
+    return Shading(key).all_signs(shape)
