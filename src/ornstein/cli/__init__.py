@@ -9,6 +9,7 @@ import typer
 
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
+from ornstein.cli.detect import detect
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
 from ornstein.cli.explain import explain
@@ -30,6 +31,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.command()(generate)
 app.command()(replay)
+app.command()(detect)
 app.command()(explain)
 app.command()(invert)
 app.command()(likelihood)
