@@ -12,6 +12,7 @@ from ornstein.cli.certs import app as certs
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
 from ornstein.cli.docs import app as docs
+from ornstein.cli.detect import detect
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
 from ornstein.cli.explain import explain
@@ -38,6 +39,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.command()(generate)
 app.command()(replay)
+app.command()(detect)
 app.command()(explain)
 app.command()(invert)
 app.command()(likelihood)

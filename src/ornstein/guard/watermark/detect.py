@@ -64,6 +64,7 @@ def detect(
     pictures: np.ndarray,
     keys: Sequence[bytes],
     shifts: Iterable[tuple[int, int]] = ((0, 0),),
+    models: int = 1,
 ) -> list[Reading]:
     """Look for marks; three evaluations of the model a picture.
 
@@ -72,16 +73,26 @@ def detect(
         pictures: uint8 (B, H, W, C), premultiplied, of a size and of channels that the model has (``restore.py``).
         keys: to look for, at least one.
         shifts: by how many pixels (down, right) the pictures may have been moved.
+        models: that are asked about the same pictures, this one included.
 
     Raises:
         UsageError: pictures this model cannot make, or a key that is too short.
     """
-    noise = invert(model, pictures, steps=EVALUATIONS, sampler="ddim", level=LEVEL).double().numpy()
-    return [read(row, keys, shifts, factor_of(model)) for row in noise]
+    moves = tuple(shifts)
+    return [read(row, keys, moves, factor_of(model), models) for row in noise_of(model, pictures)]
+
+
+def noise_of(model: Model, pictures: np.ndarray) -> np.ndarray:
+    """What noise pictures are made of, as far as few evaluations tell: float64 (B, *shape of a sample)."""
+    return invert(model, pictures, steps=EVALUATIONS, sampler="ddim", level=LEVEL).double().numpy()
 
 
 def read(
-    noise: np.ndarray, keys: Sequence[bytes], shifts: Iterable[tuple[int, int]] = ((0, 0),), factor: int = 1
+    noise: np.ndarray,
+    keys: Sequence[bytes],
+    shifts: Iterable[tuple[int, int]] = ((0, 0),),
+    factor: int = 1,
+    models: int = 1,
 ) -> Reading:
     """The likeliest code of noise (H, W, C) that a picture was found to be made of.
 
@@ -90,31 +101,43 @@ def read(
         keys: to look for, at least one.
         shifts: by how many pixels the picture may have been moved; those of whole elements of noise are tried.
         factor: pixels a side of one element.
+        models: that are asked.
     """
-    moves = sorted({(down // factor, right // factor) for down, right in shifts if down % factor == right % factor == 0})
-    votes = np.stack([spectrum(np.roll(noise, (-down, -right), (0, 1))).ravel() for down, right in moves])
-    votes = votes / np.maximum(np.linalg.norm(votes, axis=1, keepdims=True), np.finfo(float).tiny)
+    moves = sorted(
+        {(down // factor, right // factor) for down, right in shifts if not (down % factor or right % factor)}
+    )
+    votes = np.stack([votes_of(np.roll(noise, (-down, -right), (0, 1))) for down, right in moves])
+    tried = CODES * len(keys) * models
+    price = [tried * _price(move, moves) for move in moves]
     found: list[Reading] = []
     for key in keys:
-        scores = _scores(key, votes.astype(np.float32), noise.shape)
-        for move, row in zip(moves, scores, strict=True):
-            granted = STEADY if move == (0, 0) else (1 - STEADY) / (len(moves) - 1)
-            tried = CODES * len(keys) / (granted if len(moves) > 1 else 1)
-            code = int(row.argmax())
-            score = float(row[code])
-            shift = (move[0] * factor, move[1] * factor)
-            found.append(Reading(Shading(key).fingerprint, code, shift, score, min(1.0, tried * chance(score))))
+        scores = votes @ _codes(key, noise.shape).T.astype(np.float32)
+        best = scores.max(1)
+        odds = [min(1.0, cost * chance(score)) for cost, score in zip(price, best.tolist(), strict=True)]
+        k = min(range(len(moves)), key=lambda k: (odds[k], -best[k]))
+        shift = (moves[k][0] * factor, moves[k][1] * factor)
+        found.append(
+            Reading(Shading(key).fingerprint, int(scores[k].argmax()), shift, float(best[k]), odds[k])
+        )
     return min(found, key=lambda reading: (reading.p_value, -reading.score))
+
+
+def votes_of(noise: np.ndarray) -> np.ndarray:
+    """Coefficients of noise as votes of unit length, float32 (K,)."""
+    found = spectrum(noise).ravel()
+    return (found / max(np.linalg.norm(found), np.finfo(float).tiny)).astype(np.float32)
+
+
+def _price(move: tuple[int, int], moves: Sequence[tuple[int, int]]) -> float:
+    """By how much a p-value at one of these moves grows because the others were tried."""
+    if len(moves) == 1 or (0, 0) not in moves:
+        return len(moves)
+    return 1 / STEADY if move == (0, 0) else (len(moves) - 1) / (1 - STEADY)
 
 
 def chance(score: float) -> float:
     """The largest probability that a weighted sum of fair coins is `score` standard deviations or more."""
     return min(1.0, COINS * math.erfc(score / math.sqrt(2)) / 2)
-
-
-def _scores(key: bytes, votes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Of every code for each row of votes, float32 (rows, 4096)."""
-    return votes @ _codes(key, shape).T.astype(np.float32)
 
 
 @lru_cache(maxsize=4)

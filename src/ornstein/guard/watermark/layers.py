@@ -1,0 +1,99 @@
+"""Everything in a picture file that says where it comes from: credential, marks, record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ornstein.config import Config
+from ornstein.errors import MissingExtraError, OrnsteinError
+from ornstein.guard.watermark.detect import EVALUATIONS, FALSE_POSITIVES, detect
+from ornstein.guard.watermark.posthoc import SMALLEST, Posthoc
+from ornstein.guard.watermark.restore import read_file, restore
+from ornstein.model import Model
+from ornstein.output import read
+
+LARGEST = 1024  # side at which a second mark is looked for; more is averaged down
+ABSENCE = "no mark was found; absence proves nothing"
+
+
+class Layer(Config):
+    """One thing that was found.
+
+    Attributes:
+        layer: what it is. says: what it says, in words.
+        model: that was asked, or is named. key: fingerprint. code: of the key. p_value: how often chance does as much.
+    """
+
+    layer: Literal["credential", "watermark", "second watermark", "record"]
+    says: str
+    model: str | None = None
+    key: str | None = None
+    code: int | None = None
+    p_value: float | None = None
+
+
+def in_noise(file: Path, models: Sequence[Model], keys: Sequence[bytes]) -> Iterator[Layer]:
+    """Marks in the noise, for each model that finds one: three evaluations each.
+
+    Raises:
+        OrnsteinError: not a whole picture.
+    """
+    for model in models:
+        size, channels = model.recipe.sampling.size, model.recipe.codec.channels
+        picture, moves = restore(read_file(file, size), size, channels)
+        (found,) = detect(model, np.stack([picture]), keys, moves, len(models))
+        if found.hit:
+            yield Layer(
+                layer="watermark", model=model.recipe.name, key=found.key, code=found.code, p_value=found.p_value,
+                says=f"in the noise of {model.recipe.name}, {EVALUATIONS} evaluations",
+            )  # fmt: skip
+
+
+def in_pixels(file: Path, keys: Sequence[bytes]) -> Iterator[Layer]:
+    """Second marks, in pictures large enough; nothing where the networks are not installed.
+
+    Raises:
+        OrnsteinError: not a whole picture.
+    """
+    picture = _trimmed(read_file(file, LARGEST // 4))
+    if min(picture.shape[:2]) < SMALLEST:
+        return
+    for key in keys:
+        try:
+            found = Posthoc(key).detect(picture)
+        except MissingExtraError:
+            return
+        p_value = min(1.0, found.p_value * len(keys))
+        if p_value <= FALSE_POSITIVES:
+            yield Layer(
+                layer="second watermark",
+                key=found.key,
+                code=found.code,
+                p_value=p_value,
+                says="in its pixels",
+            )
+
+
+def recorded(file: Path) -> Iterator[Layer]:
+    """What the record in a file says, which anybody could have written."""
+    try:
+        _, record = read(file)
+    except OrnsteinError:
+        return
+    mark = record.mark
+    yield Layer(
+        layer="record", model=record.model.name, key=mark.key if mark else None, code=mark.code if mark else None,
+        says=f"made by {record.model.name} with seed {record.request.seed}; not signed: anybody can write one",
+    )  # fmt: skip
+
+
+def _trimmed(picture: np.ndarray) -> np.ndarray:
+    """Without the transparent edges that made a square of it."""
+    rows, columns = (np.flatnonzero(picture[..., 3].any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return picture[:0]
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
