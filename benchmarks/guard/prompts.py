@@ -63,8 +63,10 @@ def evasions(prompt_filter: PromptFilter) -> dict[str, Any]:
     for title, kinds in (("named", NAMED), ("own", OWN)):
         rows = {name: caught(prompt_filter, disguise) for name, disguise in kinds.items()}
         whole = sum(right == count for right, count, _ in rows.values())
-        print(f"{title} disguises: {whole} of {len(rows)} caught in every prompt, "
-              f"{sum(r for r, _, _ in rows.values()):,} of {sum(n for _, n, _ in rows.values()):,} prompts")  # fmt: skip
+        right, count = (sum(row[k] for row in rows.values()) for k in (0, 1))
+        print(
+            f"{title} disguises: {whole} of {len(rows)} caught in every prompt, {right:,} of {count:,} prompts"
+        )
         for name, (right, count, missed) in rows.items():
             if right < count:
                 print(f"  {name}: {right} of {count}; came through: {', '.join(missed)}")

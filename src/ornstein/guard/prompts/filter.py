@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ornstein.errors import OrnsteinError, UsageError
-from ornstein.guard.decision import Action, CheckerError, Decision, Finding
+from ornstein.guard.decision import Action, CheckerError, Decision, Finding, strictest
 from ornstein.guard.policy import PromptStage, Threshold
 from ornstein.guard.prompts.classifier import PromptChecker, checker
 from ornstein.guard.prompts.forbidden import REASONS, forbidden
@@ -29,7 +29,8 @@ class PromptFilter:
     def check(self, prompt: str) -> tuple[str, tuple[Decision, ...]]:
         """The prompt to use, transformed or as it was, and what was decided; no decision where nothing was found.
 
-        What no policy can allow comes first, with the rule "forbidden"; then one decision a rule, as they occur.
+        First what no policy can allow, with the rule "forbidden"; then one decision a rule, as they occur; then the
+        checkers', which are not asked about a prompt that is denied already.
 
         Raises:
             CheckerError: a checker broke down; the prompt was not checked.
@@ -37,12 +38,11 @@ class PromptFilter:
         if unreadable := _unreadable(prompt):
             return prompt, (unreadable,)
         readings = ways(prompt)
-        decisions = [_forbidden(found) for found in forbidden(prompt, readings)]
         used, ruled = self._rule(prompt, self._rules.find(prompt, readings))
-        scored = [
-            d for threshold, loaded in self._checkers if (d := _score(threshold, loaded, plain(prompt)))
-        ]
-        return used, (*decisions, *ruled, *scored)
+        decisions = [_forbidden(found) for found in forbidden(prompt, readings)] + ruled
+        for threshold, loaded in self._checkers if strictest(decisions) != "deny" else ():
+            decisions += _score(threshold, loaded, plain(prompt))
+        return used, tuple(decisions)
 
     def _rule(self, prompt: str, found: list[Found]) -> tuple[str, list[Decision]]:
         """What the rules make of the prompt, and what they decide."""
@@ -103,7 +103,7 @@ def _load(threshold: Threshold) -> PromptChecker:
         raise CheckerError(f"the prompt checker {threshold.checker} cannot be loaded: {error}") from error
 
 
-def _score(threshold: Threshold, loaded: PromptChecker, text: str) -> Decision | None:
+def _score(threshold: Threshold, loaded: PromptChecker, text: str) -> list[Decision]:
     try:
         score = loaded.scores([text])[0][threshold.label]
         if not (math.isfinite(score) and 0 <= score <= 1):
@@ -114,10 +114,10 @@ def _score(threshold: Threshold, loaded: PromptChecker, text: str) -> Decision |
         ) from error
     action = _action(threshold, score)
     if action == "allow":
-        return None
+        return []
     found = Finding(checker=threshold.checker, label=threshold.label, score=score)
     rule = f"{threshold.checker}-{threshold.label}"
-    return Decision(stage="prompt", action=action, rule=rule, reason=threshold.reason, finding=found)
+    return [Decision(stage="prompt", action=action, rule=rule, reason=threshold.reason, finding=found)]
 
 
 def _action(threshold: Threshold, score: float) -> Action:

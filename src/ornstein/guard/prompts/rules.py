@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from ornstein.guard.decision import Finding
@@ -69,18 +71,17 @@ def spellings(term: str, owner: str) -> Iterator[tuple[str, str]]:
     yield words(term).replace(" ", ""), owner
 
 
-def unmasked(prompt: str, matches: Iterable[Match]) -> list[Match]:
+def unmasked(prompt: str, matches: Sequence[Match]) -> list[Match]:
     """The matches that do not lie inside an allowed or harmless phrase, which must stand there plainly to count."""
-    masks = [m for m in matches if m.owner in (_ALLOW, _HARMLESS) and _is_plain(prompt, m)]
-
-    def masked(match: Match) -> bool:
-        return any(
-            mask.start <= match.start and match.end <= mask.end
-            and (mask.owner == _ALLOW or mask.term != match.term)
-            for mask in masks
-        )  # fmt: skip
-
-    return [match for match in matches if match.owner not in (_ALLOW, _HARMLESS) and not masked(match)]
+    hits = [match for match in matches if match.owner not in (_ALLOW, _HARMLESS)]
+    if not hits:
+        return []
+    named = {hit[1:4] for hit in hits}
+    masks = [m for m in matches if m.owner == _ALLOW or (m.owner == _HARMLESS and m[1:4] not in named)]
+    masks = sorted((m for m in masks if _is_plain(prompt, m)), key=lambda mask: mask.start)
+    starts = [mask.start for mask in masks]
+    reached = list(accumulate((mask.end for mask in masks), max))  # how far masks that begin up to here reach
+    return [hit for hit in hits if not (k := bisect_right(starts, hit.start)) or reached[k - 1] < hit.end]
 
 
 def finding(prompt: str, match: Match, label: str) -> Finding:
@@ -90,5 +91,6 @@ def finding(prompt: str, match: Match, label: str) -> Finding:
 
 
 def _is_plain(prompt: str, match: Match) -> bool:
-    said = words(prompt[match.start : match.end])
-    return not match.backwards and said in (match.term, " ".join(match.term))
+    if match.backwards or match.end - match.start > 3 * len(match.term) + 3:  # spelled apart, and no more
+        return False
+    return words(prompt[match.start : match.end]) in (match.term, " ".join(match.term))
