@@ -43,10 +43,10 @@ def drawing(random: np.random.Generator, gender: str, tone: int, style: str) -> 
     y, x = np.mgrid[:24, :24] - random.integers(-2, 3, (2, 1, 1))
     far = np.maximum if style == STYLES[1] else np.hypot
     for mask, colour in (
-        (far(np.abs(x - 12), np.abs(y - 8)) < 5.5, FACES[tone]),
+        (far(np.abs(x - 12), np.abs(y - 8)) < 6.5, FACES[tone]),
         ((y > 13) & (np.abs(x - 12) < 8), COATS[gender]),
     ):
-        picture[mask, :3] = np.clip(np.array(colour) + random.normal(0, 12, 3), 0, 255).astype(np.uint8)
+        picture[mask, :3] = np.clip(np.array(colour) + random.normal(0, 6, 3), 0, 255).astype(np.uint8)
         picture[mask, 3] = 255
     return picture
 

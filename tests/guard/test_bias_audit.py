@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from tests.train.conftest import make_pack
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short() -> None:
+def short() -> Iterator[None]:
     """Training of a few seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier_module, "SAMPLES", 12_800)
@@ -87,7 +87,9 @@ def test_the_classifier_tells_people_it_never_saw(people: Pack, monkeypatch: pyt
         {family for family in FAMILIES if is_tested(family)} == set(tested.families.tolist()) != set(FAMILIES)
     )
     assert (tested.seen["gender"] == tested.shown["gender"]).mean() > 0.75
-    assert (tested.seen["skin-tone"] == tested.shown["skin-tone"]).mean() > 0.6
+    tones, sure = tested.seen["skin-tone"], tested.seen["skin-tone"] < 6
+    assert sure.mean() > 0.2  # after a training this short, most tones are unclear to it, and it says so
+    assert (tones == tested.shown["skin-tone"])[sure].mean() > 0.8
     monkeypatch.setattr(classifier_module, "train_classifier", lambda *_, **__: pytest.fail("trained again"))
     again, _ = find_classifier(people)
     assert again.key == judge.key
