@@ -30,11 +30,12 @@ def load(source: str | None) -> ShieldGemma:
     folder = _folder(source or SOURCE)
     try:
         processor = ShieldGemma2Processor.from_pretrained(folder)
-        model, info = ShieldGemma2ForImageClassification.from_pretrained(
+        loaded: Any = ShieldGemma2ForImageClassification.from_pretrained(
             folder, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # transformers has exceptions without a common base
         raise CheckerError(f"cannot load shieldgemma from {folder}: {_first_line(error)}") from error
+    model, info = loaded
     if info["missing_keys"] or info["mismatched_keys"]:  # which transformers fills with random numbers
         raise CheckerError(f"the weights in {folder} are not those of ShieldGemma 2")
     return ShieldGemma(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), processor)
