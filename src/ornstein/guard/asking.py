@@ -83,7 +83,7 @@ class PromptChecks:
 
 def refusal(policy: Policy, decisions: Sequence[Decision], what: str = "") -> RefusedError:
     """The error that tells which rule of a policy decided."""
-    decided = next(decision for decision in decisions if decision.action == strictest(list(decisions)))
+    decided = next(decision for decision in decisions if decision.action == strictest(decisions))
     return RefusedError(
         f"refused: {what}{decided.reason} (rule {decided.rule}, policy {policy.name} {policy.hash[:10]})",
         tuple(decisions),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -47,9 +48,9 @@ class Decision(Config):
     changed: str | None = None
 
 
-def strictest(decisions: tuple[Decision, ...] | list[Decision]) -> Action:
+def strictest(decisions: Sequence[Decision]) -> Action:
     """The strictest action among them; allow where there is none."""
-    return max((decision.action for decision in decisions), key=ORDER.index, default="allow")
+    return ORDER[max((ORDER.index(decision.action) for decision in decisions), default=0)]
 
 
 class RefusedError(OrnsteinError):

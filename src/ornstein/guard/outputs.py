@@ -27,8 +27,9 @@ class OutputChecks:
     def __init__(self, stage: OutputStage, model: Model) -> None:
         self.filter = PictureFilter(stage.checkers, "output")
         self.copies = stage.copies
-        known = model.bundle is not None and model.bundle.facts.data is not None
-        self.sources = Sources.open(model.bundle) if stage.copies is not None and known else None
+        bundle = model.bundle
+        known = bundle if bundle is not None and bundle.facts.data is not None else None
+        self.sources = Sources.open(known) if known and stage.copies else None
 
     def check(self, pictures: Sequence[np.ndarray]) -> list[tuple[Decision, ...]]:
         """The decisions for each picture, uint8 (H, W, C) premultiplied. Raises CheckerError: a check broke down."""

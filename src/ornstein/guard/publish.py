@@ -84,7 +84,7 @@ class Publisher:
         """The file before it is signed: a pure function of picture, record and form."""
         record = output.record.model_copy(update={"form": form})
         array = output.array
-        if self.posthoc is not None and min(array.shape[:2]) >= self.posthoc.smallest:
+        if self.posthoc is not None and self.posthoc.fits(array):
             array = self.posthoc.embed(array, record.request.seed)
         return encode(array, form, record if self.stage.prompt else None)
 

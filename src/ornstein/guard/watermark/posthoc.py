@@ -42,6 +42,11 @@ class Posthoc:
         self._words = np.stack([_word(key, number) for number in range(WORDS)])
         _network("encoder")  # a missing package is told now, not when the first picture is done
 
+    @staticmethod
+    def fits(picture: np.ndarray) -> bool:
+        """Whether (H, W, C) has room for a word."""
+        return min(picture.shape[:2]) >= SMALLEST
+
     def word_of(self, seed: int) -> int:
         """Which of the words pictures of this seed carry: 0 to 7."""
         return self._shading.code_of(seed) % WORDS
@@ -96,7 +101,7 @@ def _word(key: bytes, number: int) -> np.ndarray:
 
 def _frame(picture: np.ndarray) -> np.ndarray:
     """As the networks take it: float32 (1, 3, 1, H, W) from -1 to 1, blue first; transparent parts are black."""
-    if min(picture.shape[:2]) < SMALLEST:
+    if not Posthoc.fits(picture):
         height, width = picture.shape[:2]
         raise UsageError(
             f"the second mark needs sides of {SMALLEST} pixels or more, not {width} x {height}: leave it out"
