@@ -11,8 +11,8 @@ from ornstein.cli.audit import app as audit
 from ornstein.cli.certs import app as certs
 from ornstein.cli.compare import compare
 from ornstein.cli.data import app as data
-from ornstein.cli.docs import app as docs
 from ornstein.cli.detect import detect
+from ornstein.cli.docs import app as docs
 from ornstein.cli.doctor import doctor
 from ornstein.cli.evaluate import evaluate
 from ornstein.cli.explain import explain
@@ -39,7 +39,6 @@ app = typer.Typer(
 )  # fmt: skip
 app.command()(generate)
 app.command()(replay)
-app.command()(detect)
 app.command()(explain)
 app.command()(invert)
 app.command()(likelihood)
@@ -49,17 +48,18 @@ app.command(name="import")(import_)
 app.command()(export)
 app.add_typer(data, name="data")
 app.command()(evaluate)
-app.command()(trace)
 app.command()(compare)
 app.command()(scorer)
-app.add_typer(audit, name="audit")
 app.command()(fit)
-app.command()(verify)
-app.add_typer(certs, name="certs")
-app.add_typer(records, name="records")
-app.add_typer(docs, name="docs")
 app.add_typer(policy, name="policy")
 app.add_typer(review, name="review")
+app.command()(verify)
+app.command()(detect)
+app.command()(trace)
+app.add_typer(audit, name="audit")
+app.add_typer(records, name="records")
+app.add_typer(certs, name="certs")
+app.add_typer(docs, name="docs")
 app.command()(doctor)
 
 
