@@ -63,7 +63,7 @@ def evasions(prompt_filter: PromptFilter) -> dict[str, Any]:
     for title, kinds in (("named", NAMED), ("own", OWN)):
         rows = {name: caught(prompt_filter, disguise) for name, disguise in kinds.items()}
         whole = sum(right == count for right, count, _ in rows.values())
-        right, count = (sum(row[k] for row in rows.values()) for k in (0, 1))
+        right, count = sum(row[0] for row in rows.values()), sum(row[1] for row in rows.values())
         print(
             f"{title} disguises: {whole} of {len(rows)} caught in every prompt, {right:,} of {count:,} prompts"
         )

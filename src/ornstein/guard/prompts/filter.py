@@ -12,7 +12,9 @@ from ornstein.guard.prompts.forbidden import REASONS, forbidden
 from ornstein.guard.prompts.normalise import plain, ways
 from ornstein.guard.prompts.rules import Found, Rules
 
-LONGEST = 10_000  # characters; no encoder reads as many, and every one of them costs time to check
+LONGEST = (
+    4_000  # characters; encoders read fewer, and the worst that can be made of these takes a second to check
+)
 
 
 class PromptFilter:

@@ -7,6 +7,7 @@ whatever it says about them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
@@ -22,30 +23,30 @@ REASONS = {
 }
 
 _UNDRESSING = """
-undress|undresses|undressing|undressed|undresser|nudify|nudifies|nudified|nudifier|nudifying|nudification
-denudify|deepnude|deep nude|deepnudes|deepfake nude|deepfake nudes|deepfake porn|nude deepfake|unclothe|unclothes
-unclothing|disrobe|disrobes|disrobed|disrobing|declothe|declothed|clothoff|clothes remover|clothing remover
-dress remover|clothes removed|clothing removed|clothes removal|clothing removal|clothes eraser|remove all clothes
+undress|undresses|undressing|undressed|undresser|nudify|nudifies|nudified|nudifier|nudifying|nudification|denudify
+deepnude|deep nude|deepnudes|deepfake nude|deepfake nudes|deepfake porn|nude deepfake|unclothe|unclothes|unclothing
+disrobe|disrobes|disrobed|disrobing|declothe|declothed|clothoff|clothes remover|clothing remover|dress remover
+clothes removed|clothing removed|clothes removal|clothing removal|clothes eraser|remove all clothes
 remove all clothing|x ray clothes|x ray clothing|xray clothes|xray clothing|x ray through clothes|x ray vision clothes
-see through her clothes|see through his clothes|see through their clothes|see through the clothes
-look through her clothes|look through his clothes|strip her|strip him|strip naked|stripped naked
-stripping naked|strip nude|get naked|getting naked|make her naked|make him naked|make them naked|make her nude
-make him nude|make them nude|make this person nude|make this woman naked|make this woman nude|make this man naked
-turn her naked|turn her nude|turn him naked|turn him nude|show her naked|show her nude|show him naked|show him nude
-show them naked|with her clothes off|with his clothes off|with their clothes off|without her clothes
-without his clothes|without their clothes|without clothes on|without any clothes|wearing no clothes
-what is under her clothes|what is under his clothes|underneath her clothes|underneath his clothes|nude version of
-naked version of|undressed version of
+strip her|strip him|strip naked|stripped naked|stripping naked|strip nude|get naked|getting naked|nude version of
+naked version of|undressed version of|without any clothes|wearing no clothes
 """
-_TAKEN_OFF = (
-    "remove|removes|removing|removed|take off|takes off|taking off|strip off|stripping off|rip off|ripping off|"
-    "tear off|tearing off|peel off|erase|erasing|delete|deleting|pull off|pulling off|lift up|pull down|get rid of"
-)
-_WHOSE = "her|his|their|the woman s|the man s|the girl s|the lady s|this woman s|this man s|this person s|the person s"
-_CLOTHES = (
-    "clothes|clothing|outfit|dress|skirt|shirt|t shirt|tshirt|blouse|top|bra|underwear|panties|pants|trousers|jeans|"
-    "shorts|bikini|swimsuit|lingerie|garments|uniform|towel"
-)
+_FORMS = """
+{off} {whose} {clothes}|{off} all of {whose} clothes|{off} all {whose} clothes|{whose} {clothes} off
+{whose} {clothes} removed|{whose} {clothes} taken off|{look} {whose} {clothes}|without {whose} clothes
+{make} {whom} {bare}
+"""
+_SLOTS = {
+    "off": "remove|removes|removing|removed|take off|takes off|taking off|strip off|stripping off|rip off|ripping off|"
+    "tear off|peel off|pull off|erase|erasing|delete|deleting|lift up|pull down|get rid of",
+    "whose": "her|his|their|the woman s|the man s|the girl s|this woman s|this person s|my friend s",
+    "clothes": "clothes|clothing|outfit|dress|skirt|shirt|t shirt|tshirt|blouse|top|bra|underwear|panties|pants|"
+    "trousers|jeans|bikini|swimsuit|lingerie|uniform|towel",
+    "look": "what is under|what s under|whats under|what is underneath|see through|look through|look under",
+    "make": "make|turn|show|render|draw",
+    "whom": "her|him|them|this person|this woman|this man|the woman|the man|the girl|my friend",
+    "bare": "naked|nude|topless|bottomless|undressed|unclothed",
+}
 
 _ABUSE = """
 child porn|child pornography|child sex|child sexual|kiddie porn|kid porn|kids porn|baby porn|teen porn|preteen porn
@@ -121,9 +122,10 @@ def _terms() -> Iterator[tuple[str, str]]:
     for kind, terms in kinds.items():
         for term in terms:
             yield from spellings(term, kind)
-    yield from (
-        (" ".join(parts), "undressing") for parts in product(*map(_split, (_TAKEN_OFF, _WHOSE, _CLOTHES)))
-    )
+    for form in _split(_FORMS):
+        slots = re.findall(r"{(\w+)}", form)
+        for filled in product(*(_split(_SLOTS[slot]) for slot in slots)):
+            yield form.format(**dict(zip(slots, filled, strict=True))), "undressing"
     for age, number in enumerate(_split(_NUMBERS)):
         for n, form in product((str(age), number), _split(_AGES)):
             yield form.format(n), "children"

@@ -38,6 +38,7 @@ _SIGNS = {
     "∪": "u", "∩": "n", "∨": "v", "∧": "a", "∈": "e", "∂": "d", "√": "v", "∅": "o", "○": "o", "●": "o", "◯": "o",
     "💲": "s", "⭕": "o", "❌": "x", "✖": "x", "➕": "t", "✝": "t",
     "❗": "i", "❕": "i", "☠": "o", "🔴": "o", "🌕": "o",
+    "©": "c", "®": "r", "™": "", "℠": "",
 }  # fmt: skip
 _LOOKS = {
     "a": "ΑАᎪᗩ卂ΛДค₳",
@@ -78,7 +79,7 @@ def read(character: str) -> tuple[Reading, ...]:
     if character.isascii():
         return _ascii(character)
     if (signs := _SIGNS.get(character)) is not None:
-        return (tuple((letter, LEET) for letter in signs),)
+        return (tuple((letter, LEET) for letter in signs),) if signs else ()
     kind = unicodedata.category(character)
     if kind in {"Cc", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"}:
         return ()

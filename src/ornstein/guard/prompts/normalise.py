@@ -156,14 +156,19 @@ class _Run(NamedTuple):
 
 
 def _places(marks: list[Mark]) -> Iterator[_Place]:
-    previous = " "
+    previous, foreign = " ", False
     for character, start, end in marks:
         if _is_ghost(character):  # tags and letters set above others are read, and may also be nothing
             for reading in read(character):
                 yield _Place(character, reading, start, end, skip=True, ghost=True, opens=True, closes=True)
             continue
         letters = () if _is_blank(character) else read(character)
-        breaks = previous.isdigit() != character.isdigit() or (previous.islower() and character.isupper())
+        # digits, a capital after a small letter, and scripts that set no blanks begin another word
+        breaks = (
+            foreign
+            or previous.isdigit() != character.isdigit()
+            or (previous.islower() and character.isupper())
+        )
         for reading in letters:
             sign, foreign = reading[0][1] != SEEN, not reading[0][0].isascii()
             yield _Place(character, reading, start, end, sign, sign, breaks=breaks or foreign)
