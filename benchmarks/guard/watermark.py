@@ -39,7 +39,7 @@ from ornstein.model import Model
 from ornstein.output import to_image
 
 Result = dict[str, dict[str, str | float]]
-AT_ONCE = 8  # pictures
+AT_ONCE = 50  # pictures
 CHUNK = 50  # pictures a file holds
 KEY, ANOTHER = (hashlib.sha256(name).digest() for name in (b"benchmark", b"another"))
 

@@ -86,22 +86,22 @@ def test_a_moved_picture_is_found_where_it_lies(fashion: Model, marked: np.ndarr
     noise = Shading(SECRET).imprint(
         torch.randn(1, 28, 28, 1, generator=torch.Generator().manual_seed(0)), [9]
     )
-    moved = np.roll(noise[0].double().numpy(), (1, -1), (0, 1))
+    moved = np.roll(noise.double().numpy(), (1, -1), (1, 2))
     moves = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
-    found = read(moved, [SECRET], moves)
+    (found,) = read(moved, [SECRET], moves)
     assert found.hit and found.shift == (1, -1) and found.code == Shading(SECRET).code_of(9)
-    assert not read(moved, [SECRET]).hit
+    assert not read(moved, [SECRET])[0].hit
 
 
 def test_every_code_key_move_and_model_is_paid_for():
-    noise = np.random.default_rng(0).standard_normal((8, 8, 1))
-    alone = read(noise, [SECRET])
+    noise = np.random.default_rng(0).standard_normal((1, 8, 8, 1))
+    (alone,) = read(noise, [SECRET])
     assert alone.p_value == min(1.0, CODES * chance(alone.score))
-    marked = Shading(SECRET).imprint(torch.from_numpy(noise)[None].float(), [1])[0].double().numpy()
-    one = read(marked, [SECRET])
-    assert read(marked, [SECRET], models=3).p_value == pytest.approx(3 * one.p_value, rel=1e-3)
-    assert read(marked, [SECRET, PUBLIC_KEY]).p_value == pytest.approx(2 * one.p_value, rel=1e-3)
-    assert read(marked, [SECRET], [(0, 0), (0, 1)]).p_value == pytest.approx(2 * one.p_value, rel=1e-3)
+    marked = Shading(SECRET).imprint(torch.from_numpy(noise).float(), [1]).double().numpy()
+    (one,) = read(marked, [SECRET])
+    assert read(marked, [SECRET], models=3)[0].p_value == pytest.approx(3 * one.p_value, rel=1e-3)
+    assert read(marked, [SECRET, PUBLIC_KEY])[0].p_value == pytest.approx(2 * one.p_value, rel=1e-3)
+    assert read(marked, [SECRET], [(0, 0), (0, 1)])[0].p_value == pytest.approx(2 * one.p_value, rel=1e-3)
 
 
 def test_odds_are_never_too_small():
@@ -116,7 +116,7 @@ def test_odds_are_never_too_small():
 
 def test_p_values_of_unrelated_noise_are_those_of_coins():
     drawn = np.random.default_rng(1).laplace(size=(60, 16, 16, 1))
-    p = np.array([read(noise, [SECRET]).p_value for noise in drawn])
+    p = np.array([reading.p_value for reading in read(drawn, [SECRET])])
     assert (p <= 0.2).sum() <= norm.isf(1e-3) * (60 * 0.2 * 0.8) ** 0.5 + 60 * 0.2
     assert p.min() > FALSE_POSITIVES
 

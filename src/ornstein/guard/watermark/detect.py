@@ -32,6 +32,7 @@ LEVEL = 1.7
 """Logsnr at which the way back starts: about as much noise as JPEG and scaling leave behind."""
 FALSE_POSITIVES = 1e-6
 """Share of pictures without a mark that are held to have one, at most."""
+AT_ONCE = 512  # codes in float32: all of them at once take a quarter of a gigabyte
 STEADY = 0.5
 """Of the false positives, what is granted to pictures that were not shifted; all shifts share the rest."""
 COINS = 1 / (2 * math.erfc(1))  # 1 / (4 P(N >= sqrt 2)): no smaller constant will do
@@ -79,7 +80,7 @@ def detect(
         UsageError: pictures this model cannot make, or a key that is too short.
     """
     moves = tuple(shifts)
-    return [read(row, keys, moves, factor_of(model), models) for row in noise_of(model, pictures)]
+    return read(noise_of(model, pictures), keys, moves, factor_of(model), models)
 
 
 def noise_of(model: Model, pictures: np.ndarray) -> np.ndarray:
@@ -93,33 +94,31 @@ def read(
     shifts: Iterable[tuple[int, int]] = ((0, 0),),
     factor: int = 1,
     models: int = 1,
-) -> Reading:
-    """The likeliest code of noise (H, W, C) that a picture was found to be made of.
+) -> list[Reading]:
+    """The likeliest code of the noise that each picture was found to be made of.
 
     Args:
-        noise: any numbers.
+        noise: (B, H, W, C), any numbers.
         keys: to look for, at least one.
-        shifts: by how many pixels the picture may have been moved; those of whole elements of noise are tried.
+        shifts: by how many pixels the pictures may have been moved; those of whole elements of noise are tried.
         factor: pixels a side of one element.
         models: that are asked.
     """
-    moves = sorted(
-        {(down // factor, right // factor) for down, right in shifts if not (down % factor or right % factor)}
-    )
-    votes = np.stack([votes_of(np.roll(noise, (-down, -right), (0, 1))) for down, right in moves])
+    whole = [(down, right) for down, right in shifts if not (down % factor or right % factor)]
+    moves = sorted({(down // factor, right // factor) for down, right in whole})
     tried = CODES * len(keys) * models
-    price = [tried * _price(move, moves) for move in moves]
-    found: list[Reading] = []
+    prices = [tried * _price(move, moves) for move in moves]
+    votes = np.stack(
+        [votes_of(np.roll(row, (-down, -right), (0, 1))) for row in noise for down, right in moves]
+    )
+    found: list[list[Reading]] = [[] for _ in noise]
     for key in keys:
-        scores = votes @ _codes(key, noise.shape).T.astype(np.float32)
-        best = scores.max(1)
-        odds = [min(1.0, cost * chance(score)) for cost, score in zip(price, best.tolist(), strict=True)]
-        k = min(range(len(moves)), key=lambda k: (odds[k], -best[k]))
-        shift = (moves[k][0] * factor, moves[k][1] * factor)
-        found.append(
-            Reading(Shading(key).fingerprint, int(scores[k].argmax()), shift, float(best[k]), odds[k])
-        )
-    return min(found, key=lambda reading: (reading.p_value, -reading.score))
+        name, likeliest = Shading(key).fingerprint, _likeliest(_codes(key, noise.shape[1:]), votes)
+        for k, (code, score) in enumerate(likeliest):
+            (down, right), price = moves[k % len(moves)], prices[k % len(moves)]
+            shift, p_value = (down * factor, right * factor), min(1.0, price * chance(score))
+            found[k // len(moves)].append(Reading(name, code, shift, score, p_value))
+    return [min(readings, key=lambda reading: (reading.p_value, -reading.score)) for readings in found]
 
 
 def votes_of(noise: np.ndarray) -> np.ndarray:
@@ -138,6 +137,13 @@ def _price(move: tuple[int, int], moves: Sequence[tuple[int, int]]) -> float:
 def chance(score: float) -> float:
     """The largest probability that a weighted sum of fair coins is `score` standard deviations or more."""
     return min(1.0, COINS * math.erfc(score / math.sqrt(2)) / 2)
+
+
+def _likeliest(codes: np.ndarray, votes: np.ndarray) -> list[tuple[int, float]]:
+    """For each row of votes the code with the largest score, and the score."""
+    parts = (codes[k : k + AT_ONCE].astype(np.float32) for k in range(0, len(codes), AT_ONCE))
+    scores = np.concatenate([votes @ part.T for part in parts], axis=1)
+    return list(zip(scores.argmax(1).tolist(), scores.max(1).tolist(), strict=True))
 
 
 @lru_cache(maxsize=4)

@@ -6,6 +6,7 @@ it was cut is not known; the guesses here cost nothing where they are wrong but 
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +35,14 @@ def read_file(path: Path, size: int) -> np.ndarray:
         OrnsteinError: not a whole picture, or too large to open.
     """
     try:
-        with Image.open(path) as image:
+        read_picture(path, 1)  # refuses what is no picture, or too large a one, before its size is believed
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             side = max(image.size)
         return read_picture(path, min(side, MOST * size))
     except BadPictureError as error:
         raise OrnsteinError(f"{path}: {error}") from error
-    except Image.DecompressionBombError as error:
-        raise OrnsteinError(f"{path}: too many pixels to open") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise OrnsteinError(f"{path} is not a readable picture") from error
+    except OSError as error:
+        raise OrnsteinError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def restore(picture: np.ndarray, size: int, channels: int) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
