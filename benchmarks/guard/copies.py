@@ -4,7 +4,8 @@
     python -m benchmarks.guard.copies --model fashion --pack data/fashion-mnist
 
 - **Caught**: training pictures, drawn by the seed, are altered in every way of ``planted.py`` and looked up.
-- **Blocked**: held-out pictures that did not make the threshold; those that are the same as a trained one are apart.
+- **Blocked**: honest held-out pictures that did not make the threshold. Apart: those that are the same as a trained
+  one, its mirror image, or a version of it by the same holder.
 - **Flagged**: pictures that the model makes of captions of its training data.
 
 Shares have 95% Wilson intervals. Held-out pictures come in groups (skin tones of one thing), so that of the blocked is
@@ -29,8 +30,7 @@ from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
 from ornstein.evaluate.estimate import Estimate, of_mean
 from ornstein.guard.policy import Policy
-from ornstein.guard.trace.alike import doubled
-from ornstein.guard.trace.calibrate import calibrating
+from ornstein.guard.trace.calibrate import calibrating, honest
 from ornstein.guard.trace.sources import Sources
 from ornstein.model import Model
 from ornstein.rng import stream
@@ -54,16 +54,20 @@ def caught(sources: Sources, pictures: np.ndarray, seed: int) -> dict[str, Share
 
 
 def blocked(sources: Sources, pack: Pack) -> dict[str, Shares]:
-    """The share of held-out pictures that is held to be copies: of honest ones, and of all."""
+    """The share of held-out pictures that is held to be copies: of honest ones, and of those that are not."""
+    rows = pack.rows()
     held, trained = np.flatnonzero(pack.splits != TRAIN), pack.indices(TRAIN)
-    test = held[~calibrating([pack.ids[row] for row in held])]
-    pictures = pack.pictures(test)
-    double = doubled(pictures, pack.pictures(trained))
-    print(
-        f"{len(test):,} held-out pictures to test; {double.sum():,} are the same as a trained one",
-        file=sys.stderr,
+    pictures, (apart, known) = (
+        pack.pictures(held),
+        ([rows[place] for place in part] for part in (held, trained)),
     )
-    return {"held out": shares(sources, pictures[~double]), "with those the same": shares(sources, pictures)}
+    fair = honest(apart, pictures, known, pack.pictures(trained))
+    test = held[fair][~calibrating([pack.ids[row] for row in held[fair]])]
+    print(f"{len(held):,} held out, {fair.sum():,} honest, {len(test):,} of these test", file=sys.stderr)
+    return {
+        "held out, honest, to test": shares(sources, pack.pictures(test)),
+        "held out, versions and doubles": shares(sources, pictures[~fair]),
+    }
 
 
 def flagged(sources: Sources, model: Model, pack: Pack, count: int, seed: int) -> Shares:

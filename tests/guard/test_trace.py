@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ornstein.data.manifest import root_hash
 from ornstein.errors import OrnsteinError
 from ornstein.guard.trace.alterations import altered
 from ornstein.guard.trace.build import index_of
-from ornstein.guard.trace.calibrate import Null, calibrating
+from ornstein.guard.trace.calibrate import Null, calibrating, honest
 from ornstein.guard.trace.content import content
 from ornstein.guard.trace.index import Index
 from ornstein.guard.trace.sources import Sources
@@ -51,6 +52,29 @@ def test_p_values_and_thresholds_say_the_same() -> None:
     assert null.reachable(0.02) == 0.02
 
 
+def test_each_half_gets_half_of_every_series() -> None:
+    ids = [f"{name}/{number:02d}" for name in ("cat", "cow", "dog") for number in range(20)]
+    half = calibrating(ids)
+    assert half.sum() == 30
+    assert [half[start : start + 20].sum() for start in (0, 20, 40)] == [10, 10, 10]
+    assert (calibrating(ids[::-1])[::-1] == half).all()  # the order they come in does not count
+
+
+def test_versions_and_doubles_are_no_honest_pictures(drawn: Drawn) -> None:
+    known, rows = drawn.pictures[:4], drawn.rows()[:4]
+    trained = [replace(row, concept=f"thing {place}", style="Ink style") for place, row in enumerate(rows)]
+    held = [
+        replace(trained[0], id="version", style="Oil style"),
+        replace(trained[1], id="other hand", style="Oil style", holder="Nobody else"),
+        replace(trained[2], id="same", concept="another name"),
+        replace(trained[2], id="mirrored", concept="another name"),
+        replace(trained[3], id="new", concept="new"),
+    ]
+    mirrored = drawn.pictures[2:3, :, ::-1]
+    pictures = np.concatenate([drawn.pictures[10:12], drawn.pictures[2:3], mirrored, drawn.pictures[12:13]])
+    assert honest(held, pictures, trained, known).tolist() == [False, True, False, False, True]
+
+
 def test_copies_are_caught_and_named_and_others_are_not(sources: Sources, drawn: Drawn) -> None:
     random = np.random.default_rng(2)
     chosen = np.arange(0, drawn.trained, 3)
@@ -61,8 +85,10 @@ def test_copies_are_caught_and_named_and_others_are_not(sources: Sources, drawn:
         assert sources.is_copy(copies, 0.05).mean() >= 0.9
         named = [found.sources[0].id for found in sources.nearest(copies, 1)]
         assert np.mean([one == drawn.ids[place] for one, place in zip(named, chosen, strict=True)]) >= 0.9
-    honest = drawn.pictures[drawn.trained :][~calibrating(drawn.ids[drawn.trained :])]
-    assert sources.is_copy(honest, 0.05).mean() <= 0.2
+    mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
+    assert sources.is_copy(mirrored, 0.05).mean() >= 0.9
+    others = drawn.pictures[drawn.trained :][~calibrating(drawn.ids[drawn.trained :])]
+    assert sources.is_copy(others, 0.05).mean() <= 0.2
 
 
 def test_findings_agree_with_the_threshold(sources: Sources, drawn: Drawn) -> None:

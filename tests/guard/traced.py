@@ -20,7 +20,7 @@ from ornstein.guard.trace.sources import Sources
 from tests.small import random_model, text_recipe
 
 TRAINED, HELD, SIDE = 120, 80, 32
-FEW, ENOUGH = 384, 9600  # samples of a descriptor that knows nothing, and of one that knows drawings
+FEW, ENOUGH = 512, 6400  # samples of a descriptor that knows nothing, and of one that knows drawings
 PICTURES = [f"drawing/{number:03d}" for number in range(TRAINED + HELD)]
 STUDIO, ADA = "Studio", "Ada & Co"
 

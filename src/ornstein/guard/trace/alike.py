@@ -31,16 +31,6 @@ def same(
     return torch.cdist(first, second) < ALIKE * first.shape[1] ** 0.5
 
 
-def groups(pictures: np.ndarray) -> list[np.ndarray]:
-    """For each of uint8 (N, H, W, C) pictures the places of all that are the same, itself among them."""
-    small = thumbnails(pictures)
-    return [
-        row.nonzero().flatten().numpy()
-        for start in range(0, len(small), AT_ONCE)
-        for row in same(small[start : start + AT_ONCE], small)
-    ]
-
-
 def doubled(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Which of the first uint8 (B, H, W, C) pictures are the same as one of the second, (B,) bool."""
     mine, others = thumbnails(first), thumbnails(second)

@@ -45,15 +45,16 @@ def layers(pictures: np.ndarray, size: int) -> Layers:
 
 
 def moved(x: Layers, random: np.random.Generator) -> Layers:
-    """Crop or shrink, shift, turn up to 15 degrees; what comes in at the border is transparent."""
+    """Two thirds cropped or shrunk, shifted, half of these turned up to 15 degrees; the border is transparent."""
     count = len(x)
-    zoom = np.exp(random.uniform(np.log(0.75), np.log(1.4), count))  # of the window: below 1 crops
-    stretch = np.exp(random.uniform(-0.1, 0.1, count))
-    angle = np.radians(random.uniform(-15, 15, count)) * (random.random(count) < 0.5)
+    much = (random.random(count) < 0.67).astype(np.float32)
+    zoom = np.exp(much * random.uniform(np.log(0.75), np.log(1.4), count))  # of the window: below 1 crops
+    stretch = np.exp(much * random.uniform(-0.1, 0.1, count))
+    angle = np.radians(much * random.uniform(-15, 15, count)) * (random.random(count) < 0.5)
     theta = np.empty((count, 2, 3), np.float32)
     theta[:, 0, 0], theta[:, 0, 1] = zoom * stretch * np.cos(angle), -zoom * np.sin(angle)
     theta[:, 1, 0], theta[:, 1, 1] = zoom * np.sin(angle), zoom / stretch * np.cos(angle)
-    theta[:, :, 2] = random.uniform(-0.2, 0.2, (count, 2))
+    theta[:, :, 2] = much[:, None] * random.uniform(-0.2, 0.2, (count, 2))
     grid = F.affine_grid(torch.from_numpy(theta), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
 
@@ -84,11 +85,11 @@ def covered(x: Pictures, random: np.random.Generator) -> Pictures:
 
 
 def recoloured(x: Pictures, random: np.random.Generator) -> Pictures:
-    """Brightness, contrast, saturation and hue of two thirds; a tenth become grey."""
+    """Brightness, contrast, saturation and hue of half; a twentieth become grey."""
     count = len(x)
-    much = (random.random(count) < 0.67).astype(np.float32)
+    much = (random.random(count) < 0.5).astype(np.float32)
     saturation = 1 + much * random.uniform(-0.6, 0.6, count)
-    saturation[random.random(count) < 0.1] = 0
+    saturation[random.random(count) < 0.05] = 0
     angle = much * random.uniform(-0.3, 0.3, count)  # radians; about 17 degrees of hue
     contrast = 1 + much * random.uniform(-0.4, 0.4, count)
     shift = much * random.uniform(-0.2, 0.2, count)
@@ -119,18 +120,18 @@ def blurred(x: Pictures, random: np.random.Generator) -> Pictures:
 
 
 def noisy(x: Pictures, random: np.random.Generator) -> Pictures:
-    """Gaussian noise on a third, of a deviation up to a tenth."""
-    deviation = random.uniform(0, 0.1, len(x)) * (random.random(len(x)) < 0.33)
+    """Gaussian noise on a quarter, of a deviation up to a tenth."""
+    deviation = random.uniform(0, 0.1, len(x)) * (random.random(len(x)) < 0.25)
     noise = torch.from_numpy(random.standard_normal(x.shape, np.float32))
     return (x + torch.from_numpy(deviation).float().view(-1, 1, 1, 1) * noise).clamp(0, 1)
 
 
 def compressed(x: Pictures, random: np.random.Generator) -> Pictures:
-    """What JPEG of quality 20 to 95 leaves of half of them; colours are not thinned, as ours are small pictures."""
+    """What JPEG of quality 20 to 95 leaves of two fifths; colours are not thinned, as ours are small pictures."""
     count, side = len(x), x.shape[-1]
     quality = torch.from_numpy(random.uniform(20, 95, count)).float()
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
-    chosen = torch.from_numpy(np.flatnonzero(random.random(count) < 0.5))
+    chosen = torch.from_numpy(np.flatnonzero(random.random(count) < 0.4))
     steps = (QUANTISERS * scale[chosen].view(-1, 1, 1)).clamp(min=1).view(-1, 1, 1, 1, BLOCK, BLOCK)
     padding = -side % BLOCK
     blocks = F.pad(x[chosen], (0, padding, 0, padding), mode="replicate") * 255 - 128

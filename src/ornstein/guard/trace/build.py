@@ -14,8 +14,7 @@ from ornstein.data import manifest
 from ornstein.data.manifest import TRAIN, Row
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
-from ornstein.guard.trace.alike import doubled
-from ornstein.guard.trace.calibrate import Null, calibrating
+from ornstein.guard.trace.calibrate import Null, calibrating, honest
 from ornstein.guard.trace.descriptor import DescriptorConfig, DescriptorNetwork
 from ornstein.guard.trace.index import FEWEST, Index, quantised
 from ornstein.guard.trace.training import train_descriptor
@@ -24,7 +23,6 @@ from ornstein.saving import with_sources
 
 Progress = Callable[[int, int], None]
 
-SIDES = 32, 48  # pixels that the descriptor looks at, at least and at most
 WIDTH, MANY = 128, 50_000  # numbers of a description; half of them for so many pictures
 SAMPLES = 230_000  # pictures that a descriptor learns from at most; about a dozen minutes on one core
 EACH = 100  # times that it sees each picture of a small set
@@ -87,7 +85,7 @@ def index_of(
         raise OrnsteinError("an index needs two pictures that were trained on, or more")
     pictures = _pictures(trained, pack)
     width = WIDTH if len(trained) < MANY else WIDTH // 2
-    config = DescriptorConfig(size=min(max(pack.size, SIDES[0]), SIDES[1]), width=width)
+    config = DescriptorConfig(width=width)
     samples = samples or min(SAMPLES, EACH * len(trained))
     families = np.unique([row.family or row.id for row in trained], return_inverse=True)[1]
     network = train_descriptor(
@@ -97,7 +95,7 @@ def index_of(
     index = described(network, [row.id for row in trained], pictures, root)
     known = set(pack.ids)
     held = [row for row in rows if row.split != TRAIN and row.id in known]
-    return calibrated(index, [row.id for row in held], _pictures(held, pack), pictures)
+    return calibrated(index, held, _pictures(held, pack), trained, pictures)
 
 
 def described(network: DescriptorNetwork, ids: Sequence[str], pictures: np.ndarray, root: str) -> Index:
@@ -112,24 +110,24 @@ def described(network: DescriptorNetwork, ids: Sequence[str], pictures: np.ndarr
     return replace(empty, ids=tuple(ids), vectors=vectors, scale=scale)
 
 
-def calibrated(index: Index, ids: Sequence[str], held: np.ndarray, trained: np.ndarray) -> Index:
-    """The index with the scores of half of its held-out pictures.
-
-    Those that are the same as a picture that was trained on are no honest ones, and left out.
+def calibrated(
+    index: Index, held: Sequence[Row], pictures: np.ndarray, trained: Sequence[Row], known: np.ndarray
+) -> Index:
+    """The index with the scores of half of the honest held-out pictures.
 
     Args:
         index: to calibrate.
-        ids: of the held-out pictures.
-        held: them, uint8 (M, H, W, C).
-        trained: the index' own pictures.
+        held: rows that were held out.
+        pictures: of them, uint8 (M, H, W, C).
+        trained: rows of the index.
+        known: pictures of these.
     """
-    double = doubled(held, trained)
-    honest = calibrating(ids) & ~double
-    found = index.search(index.descriptor(held[honest]))
-    counts = {
-        "held out": len(ids), "same as a trained one": int(double.sum()), "calibrated on": int(honest.sum()),
-    }  # fmt: skip
-    return replace(index, null=Null(found.score.sort().values), facts=counts)
+    fair = honest(held, pictures, trained, known)
+    half = fair.copy()
+    half[fair] = calibrating([row.id for row, good in zip(held, fair, strict=True) if good])
+    scores = index.look(pictures[half]).score.sort().values
+    counts = {"held out": len(held), "honest": int(fair.sum()), "calibrated on": int(half.sum())}
+    return replace(index, null=Null(scores), facts=counts)
 
 
 def _pictures(rows: Sequence[Row], pack: Pack) -> np.ndarray:

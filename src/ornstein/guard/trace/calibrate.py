@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ornstein.data.manifest import Row
 from ornstein.data.splits import position
-
-HALF = 0.5  # of the held-out pictures make the threshold; the others test it
+from ornstein.guard.trace.alike import doubled
 
 
 @dataclass(frozen=True)
@@ -46,5 +46,36 @@ class Null:
 
 
 def calibrating(ids: Sequence[str]) -> np.ndarray:
-    """Which held-out pictures make the threshold, (N,) bool, decided by their ids; the others may test it."""
-    return np.array([position("calibrate", one) < HALF for one in ids], dtype=bool)
+    """Which honest pictures make the threshold, (N,) bool; the others may test it.
+
+    One of every two neighbours in order of their ids, by a coin that the id tosses: each picture is as likely to be in
+    either half, and series of like pictures are in both.
+    """
+    order, chosen = np.argsort(np.asarray(ids, dtype=np.str_), kind="stable"), np.zeros(len(ids), dtype=bool)
+    for start in range(0, len(ids), 2):
+        pair = order[start : start + 2]
+        chosen[pair[int(position("calibrate", ids[int(pair[0])]) * len(pair))]] = True
+    return chosen
+
+
+def honest(
+    held: Sequence[Row], pictures: np.ndarray, trained: Sequence[Row], known: np.ndarray
+) -> np.ndarray:
+    """Which held-out pictures cannot be called copies, (N,) bool; no descriptor is asked.
+
+    Not those that are the same as a trained picture, or its mirror image; nor those of which the same holder's drawing
+    in another style was trained on: that is a version of the same work.
+
+    Args:
+        held: rows.
+        pictures: of them, uint8 (N, H, W, C).
+        trained: rows.
+        known: pictures of these.
+    """
+    works: dict[tuple[str, int, str], set[str]] = {}
+    for row in trained:
+        if row.style:
+            works.setdefault((row.concept, row.variant, row.holder), set()).add(row.style)
+    version = [bool(works.get((row.concept, row.variant, row.holder), set()) - {row.style}) for row in held]
+    mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
+    return ~(np.array(version, dtype=bool) | doubled(pictures, known) | doubled(mirrored, known))

@@ -35,9 +35,9 @@ class DescriptorConfig(Config):
         widths: channels of the convolutions, halving the side each time.
     """
 
-    size: int = Field(default=64, ge=16, le=512)
+    size: int = Field(default=32, ge=16, le=512)
     width: int = Field(default=128, ge=8, le=1024)
-    widths: tuple[int, ...] = Field(default=(16, 32, 64, 128), min_length=1, max_length=6)
+    widths: tuple[int, ...] = Field(default=(24, 48, 96), min_length=1, max_length=6)
 
 
 class DescriptorNetwork(nn.Module):

@@ -80,6 +80,17 @@ class Index:
     def _unit(self) -> Float[Tensor, "pictures width"]:
         return F.normalize(self.vectors.float(), dim=1)
 
+    def look(self, pictures: np.ndarray, k: int = 1) -> Found:
+        """The `k` nearest to each of uint8 (B, H, W, C) pictures, or to its mirror image where that is more alike."""
+        plain = self.search(self.descriptor(pictures), k)
+        mirror = self.search(self.descriptor(np.ascontiguousarray(pictures[:, :, ::-1])), k)
+        turned = mirror.score < plain.score
+        return Found(
+            torch.where(turned[:, None], mirror.where, plain.where),
+            torch.where(turned[:, None], mirror.distance, plain.distance),
+            torch.where(turned, mirror.score, plain.score),
+        )
+
     def search(self, descriptions: Float[Tensor, "rows width"], k: int = 1) -> Found:
         """The `k` nearest pictures to each description; as many as there are, at most."""
         reach = min(max(k, NEIGHBOURS), len(self.ids))

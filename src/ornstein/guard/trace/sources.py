@@ -101,7 +101,7 @@ class Sources:
         Raises:
             OrnsteinError: the manifest cannot be read (it takes ``pip install 'ornstein[data]'``).
         """
-        found = self.index.search(self.index.descriptor(pictures), k)
+        found = self.index.look(pictures, k)
         p = self.null.p(found.score).tolist()
         return [
             Traced(self._sources(places, distances), score, p[row])
@@ -119,7 +119,7 @@ class Sources:
             pictures: premultiplied RGBA, RGB or grey, all square.
             alpha: share of honest pictures that may be held to be copies.
         """
-        found = self.index.search(self.index.descriptor(pictures))
+        found = self.index.look(pictures)
         return (found.score < self.null.threshold(self.null.reachable(alpha))).numpy()
 
     def check(self, pictures: np.ndarray) -> list[Finding]:
@@ -127,7 +127,7 @@ class Sources:
 
         Needs neither the pack nor the manifest.
         """
-        found = self.index.search(self.index.descriptor(pictures))
+        found = self.index.look(pictures)
         return [
             Finding(checker=CHECKER, label=LABEL, score=1 - p, where=self.index.ids[place])
             for p, place in zip(self.null.p(found.score).tolist(), found.where[:, 0].tolist(), strict=True)

@@ -1,8 +1,7 @@
 """How a descriptor is trained: an altered copy of a picture is to be nearer to it, by a margin, than to all others.
 
-All others: at first those of a batch, which is drawn by family, then all there are. A bank keeps the last description
-of every picture (Wu et al. 2018, arXiv 1805.01978), so that the same thing in another style, or with another skin, is
-always among what must not be taken for a copy. Pictures that are the same but for a shade are never told apart.
+Batches are drawn by family, two pictures of each: the same thing in another style, or with another skin, must not be
+taken for a copy. Pictures that are the same but for a shade are never told apart.
 """
 
 from __future__ import annotations
@@ -16,20 +15,19 @@ from torch import Tensor
 
 from ornstein.assembly import fast_dtype
 from ornstein.evaluate.trunk import rate
-from ornstein.guard.trace.alike import groups
+from ornstein.guard.trace.alike import same, thumbnails
 from ornstein.guard.trace.alterations import altered
 from ornstein.guard.trace.content import content
 from ornstein.guard.trace.descriptor import DescriptorConfig, DescriptorNetwork, to_input
 from ornstein.rng import stream
 
-BATCH, OF_A_FAMILY = 192, 4
+BATCH, OF_A_FAMILY = 256, 2
 RATE, DECAY = 2e-3, 0.01  # of AdamW: highest rate, weight decay
-TEMPERATURE, MARGIN = 0.05, 0.2  # of cosines
-ALONE = 0.25  # share of the training in which a batch has only itself
-SPREAD = 1.0  # weight of the entropy term; SSCD's 30 belongs to batches of thousands
+TEMPERATURE, MARGIN = 0.05, 0.1  # of cosines
+SPREAD = 2.0  # weight of the entropy term; SSCD's 30 belongs to batches of thousands
 
 Vectors = Float[Tensor, "rows width"]
-Same = Bool[Tensor, "rows others"]
+Same = Bool[Tensor, "rows rows"]
 
 
 def train_descriptor(
@@ -54,7 +52,6 @@ def train_descriptor(
         torch.manual_seed(seed)
         network = DescriptorNetwork(config)
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
-    doubles, bank = groups(pictures), torch.zeros(len(pictures), config.width)
     order = np.argsort(families, kind="stable")
     starts = np.unique(families[order], return_index=True)[1]
     dtype, steps = fast_dtype(), max(1, samples // BATCH)
@@ -62,21 +59,15 @@ def train_descriptor(
         random = stream("descriptor", seed, step)
         chosen = _draw(order, starts, random)
         given = pictures[chosen]
+        small = thumbnails(given)
         copies = content(altered(given, config.size, random)) * 2 - 1
         views = torch.cat([to_input(given, config.size), copies]).contiguous(
             memory_format=torch.channels_last
         )
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             seen = network(views)
-        first, second = seen[: len(chosen)], seen[len(chosen) :]
-        same = torch.zeros(len(chosen), len(pictures), dtype=torch.bool)
-        for place, row in enumerate(chosen):
-            same[place, doubles[row]] = True
-        if step < ALONE * steps:
-            bank.zero_()
-        loss = contrast(first, second, bank, same, torch.from_numpy(chosen))
+        loss = contrast(seen[: len(chosen)], seen[len(chosen) :], same(small, small))
         loss.backward()
-        bank[chosen] = first.detach()
         for group in optimiser.param_groups:
             group["lr"] = RATE * rate(step / steps)
         optimiser.step()
@@ -85,24 +76,20 @@ def train_descriptor(
     return network.eval()
 
 
-def contrast(first: Vectors, second: Vectors, bank: Tensor, same: Same, rows: Tensor) -> Float[Tensor, ""]:
+def contrast(first: Vectors, second: Vectors, same: Same) -> Float[Tensor, ""]:
     """The loss of unit vectors: InfoNCE with a margin, and SSCD's entropy (equation 3) of pictures among themselves.
 
     Args:
         first: of pictures.
         second: of an altered copy of each.
-        bank: (N, width) of all pictures, as they last were; zeros for those that do not count yet.
-        same: (B, N) which of all pictures are the same as each.
-        rows: (B,) place of each picture among all.
+        same: where two rows show the same picture: neither right nor wrong. The diagonal is true.
     """
-    inside = same[:, rows]  # the pictures of the batch among themselves
-    apart = ~torch.eye(len(first), dtype=torch.bool)
     right = (first * second).sum(1, keepdim=True) - MARGIN
-    others = (second @ first.T).masked_fill(inside, -torch.inf)
-    known = (second @ bank.T).masked_fill(same | ~bank.any(1), -torch.inf)
-    scores = torch.cat([right, others, known], dim=1) / TEMPERATURE
-    matching = -scores.log_softmax(1)[:, 0].mean()
-    nearest = (first @ first.T).masked_fill(inside | ~apart, -1).amax(1)
+    others = torch.cat([second @ first.T, second @ second.T], dim=1).masked_fill(
+        same.repeat(1, 2), -torch.inf
+    )
+    matching = -torch.cat([right, others], dim=1).div(TEMPERATURE).log_softmax(1)[:, 0].mean()
+    nearest = (first @ first.T).masked_fill(same, -1).amax(1)
     return matching - SPREAD * (2 - 2 * nearest).clamp(min=1e-6).sqrt().log().mean()
 
 
