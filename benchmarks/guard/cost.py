@@ -52,12 +52,14 @@ def guarded(guard: Guarded, asked: Sequence[Request], folder: Path) -> None:
         guard.save(answer, folder / f"{k}.png", force=True)
 
 
-def parts(guard: Guarded, asked: Sequence[Request], outputs: Sequence[Output]) -> dict[str, Callable[[], object]]:
+def parts(
+    guard: Guarded, asked: Sequence[Request], outputs: Sequence[Output]
+) -> dict[str, Callable[[], object]]:
     """Each part's work for the whole batch."""
     batch = np.stack([output.array for output in outputs])
     sources = guard.outputs.sources
     work: dict[str, Callable[[], object]] = {
-        "prompts": lambda: [guard.prompts.check(request.prompt) for request in asked],
+        "prompts": lambda: guard.prompts.check(asked),
         "pictures": lambda: guard.outputs.filter.check(batch),
         "sign and encode": lambda: [guard.publisher.file(output, FileForm()) for output in outputs],
         "encode alone": lambda: [output.encode(FileForm()) for output in outputs],
@@ -84,7 +86,9 @@ def main() -> None:
             work()
         turns = np.array([[seconds(work) for work in both] for _ in range(options.repeats)])
         outputs = model.make(asked)
-        alone = {name: min(seconds(work) for _ in range(5)) for name, work in parts(guard, asked, outputs).items()}
+        alone = {
+            name: min(seconds(work) for _ in range(5)) for name, work in parts(guard, asked, outputs).items()
+        }
     low, ratio, high = np.quantile(turns[:, 1] / turns[:, 0], (0.25, 0.5, 0.75))
     plain, whole = np.median(turns, axis=0) / options.count
     print(f"bare {1000 * plain:.1f} ms a picture, guarded {1000 * whole:.1f}, {options.count} at once")

@@ -108,9 +108,7 @@ def test_a_prompt_waits_until_a_person_permits_it(guard: Guard) -> None:
     assert answer.output is not None
 
 
-def test_a_picture_waits_and_goes_out_signed(
-    guard: Guard, ornstein: Command, tmp_path: Path
-) -> None:
+def test_a_picture_waits_and_goes_out_signed(guard: Guard, ornstein: Command, tmp_path: Path) -> None:
     guarded = guard(output=f"{{copies: null, checkers: [{SEEN_IN_ALL % 'review'}]}}")
     (answer,) = guarded.generate("a cat", 1)
     assert answer.output is None
