@@ -98,23 +98,6 @@ def _permitted(pack: Pack, target: Path, policy: Path | None) -> tuple[Pack, dic
     return kept, {"duplicates left out": kept.header.notes[NO_DOUBLES]}
 
 
-def _make_traceable(folder: Path, policy: Path | None) -> None:
-    """Index what was learned from, where the policy will look for copies of it."""
-    from ornstein.bundle import Bundle
-    from ornstein.cli.index import tell
-    from ornstein.errors import OrnsteinError
-    from ornstein.guard.policy import Policy
-    from ornstein.guard.trace.build import build
-
-    if Policy.find(policy).output.copies is None:
-        return
-    typer.echo("making an index of the training pictures, so that copies of them are noticed", err=True)
-    try:
-        build(Bundle.open(folder), progress=tell)
-    except OrnsteinError as error:  # the model is there all the same
-        typer.echo(f"ornstein: note: no index: {error}", err=True)
-
-
 def finish(trainer: Trainer, run: Path, counts: dict[str, int] | None = None) -> Path:
     """Train to the end, with checkpoints, sample grids and Ctrl-C, then write the bundle, `counts` of data in it."""
     import time
