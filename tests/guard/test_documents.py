@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ornstein.bundle import CARD, HEADER, MANIFEST, METRICS, Bundle, save_imported
+from ornstein.bundle import CARD, HEADER, MANIFEST, METRICS, Bundle
 from ornstein.card import card_text
 from ornstein.codec.pixels import PixelCodec
 from ornstein.data import manifest as manifests
@@ -34,6 +34,7 @@ from ornstein.guard.policy import SHIPPED, Policy
 from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedNetwork, ImportedProcess, ImportedRecipe, NoCondition, Source
 from ornstein.recipes.recipe import SamplingSection
+from ornstein.saving import save_imported
 from ornstein.shelf import find
 from tests.small import Command, bundle, grey, ornstein, random_model, rows, text_recipe
 
