@@ -25,10 +25,13 @@ class StoppedError(OrnsteinError):
 
 
 class MissingExtraError(OrnsteinError, ImportError):
-    """A feature whose optional packages are not installed."""
+    """A feature whose optional packages are not installed; `alone` is one that wants more than its files need."""
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs packages that are not installed: pip install 'ornstein[{extra}]'")
+    def __init__(self, feature: str, extra: str, alone: str = "") -> None:
+        also = f" && pip install --no-deps {alone}" if alone else ""
+        super().__init__(
+            f"{feature} needs packages that are not installed: pip install 'ornstein[{extra}]'{also}"
+        )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -127,7 +127,7 @@ def _network(name: str) -> Any:
     except ImportError:
         package = None
     if package is None or package.origin is None:
-        raise MissingExtraError("the second watermark", "watermark")
+        raise MissingExtraError("the second watermark", "watermark", "invisible-watermark==0.2.0")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # one order of sums: the same picture has the same bytes
     return onnxruntime.InferenceSession(Path(package.origin).parent / f"rivagan_{name}.onnx", options)
