@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from ornstein.data.atomic import new_file
 from ornstein.errors import OrnsteinError
+from ornstein.guard.credentials.stripping import without
 from ornstein.guard.credentials.trust import Trust
 from ornstein.guard.credentials.verifying import verify
 from ornstein.guard.decision import CheckerError, RefusedError
@@ -207,8 +209,6 @@ def test_a_file_on_record_is_known_by_its_hash(guard: Guard, tmp_path: Path) -> 
     guarded = guard()
     (answer,) = guarded.generate("a cat", 1)
     path = guarded.save(answer, tmp_path / "a.webp")
-    import hashlib
-
     entry = RecordLog.existing().of_output(hashlib.sha256(path.read_bytes()).hexdigest())
     assert entry is not None
     assert entry.request == answer.id
@@ -242,3 +242,16 @@ def test_the_command_line_tells_and_exits_with_three(bundle: Path, ornstein: Com
     assert "rule forbidden" in said.err
     assert len(said.err.splitlines()) == 1
     assert not (tmp_path / "a.png").exists()
+
+
+def test_detect_names_the_signature_and_the_log(bundle: Path, ornstein: Command, tmp_path: Path) -> None:
+    assert ornstein("generate", "a cat", "--model", bundle, "--out", tmp_path / "a.png").code == 0
+    said = ornstein("detect", tmp_path / "a.png", "--model", bundle)
+    assert "credential: signed by this machine's development certificate" in said.out
+    assert "log: written here" in said.out
+    with_more = tmp_path / "b.png"
+    with_more.write_bytes(without((tmp_path / "a.png").read_bytes()))
+    said = ornstein("detect", with_more, "--model", bundle)
+    assert "credential" not in said.out
+    assert "log" not in said.out
+    assert "record: made by small" in said.out

@@ -59,9 +59,13 @@ def detect(files: Files, model: Models = None, key: Key = None, as_json: Json = 
 
 
 def _layers(file: Path, models: Sequence[Model], keys: Sequence[bytes]) -> list[Layer]:
-    from ornstein.guard.watermark.layers import in_noise, in_pixels, recorded
+    from ornstein.guard.watermark.layers import in_noise, in_pixels, logged, recorded, signed
 
-    return [*in_noise(file, models, keys), *in_pixels(file, keys), *recorded(file)]
+    marks = [
+        *in_noise(file, models, keys),
+        *in_pixels(file, keys),
+    ]  # first: they tell whether it is a picture
+    return [*signed(file), *logged(file), *marks, *recorded(file)]
 
 
 def _line(layer: Layer, own: bytes) -> str:

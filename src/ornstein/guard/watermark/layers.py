@@ -1,7 +1,8 @@
-"""Everything in a picture file that says where it comes from: credential, marks, record."""
+"""Everything that says where a picture file comes from: credential, log, marks, record."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,9 @@ import numpy as np
 
 from ornstein.config import Config
 from ornstein.errors import MissingExtraError, OrnsteinError
+from ornstein.guard.credentials.trust import Trust
+from ornstein.guard.credentials.verifying import verify
+from ornstein.guard.records.log import RecordLog, default_folder
 from ornstein.guard.watermark.detect import EVALUATIONS, FALSE_POSITIVES, detect
 from ornstein.guard.watermark.posthoc import SMALLEST, Posthoc
 from ornstein.guard.watermark.restore import read_file, restore
@@ -28,12 +32,31 @@ class Layer(Config):
         model: that was asked, or is named. key: fingerprint. code: of the key. p_value: how often chance does as much.
     """
 
-    layer: Literal["credential", "watermark", "second watermark", "record"]
+    layer: Literal["credential", "log", "watermark", "second watermark", "record"]
     says: str
     model: str | None = None
     key: str | None = None
     code: int | None = None
     p_value: float | None = None
+
+
+def signed(file: Path) -> Iterator[Layer]:
+    """What the file's credential says, where it is whole; whether to believe it is for ``ornstein verify``."""
+    verdict = verify(file.read_bytes(), Trust.find())
+    if verdict.state in ("trusted", "valid"):
+        who = "this machine's development certificate" if verdict.development else verdict.signer
+        known = "" if verdict.state == "trusted" else ", whom nobody here vouches for"
+        claim = verdict.claim
+        yield Layer(layer="credential", says=f"signed by {who}{known}", model=claim.model if claim else None)
+
+
+def logged(file: Path) -> Iterator[Layer]:
+    """Whether this very file went out through the guard on this machine."""
+    if not default_folder().is_dir():
+        return
+    entry = RecordLog.existing().of_output(hashlib.sha256(file.read_bytes()).hexdigest())
+    if entry is not None:
+        yield Layer(layer="log", says=f"written here at {entry.time} for request {entry.request}")
 
 
 def in_noise(file: Path, models: Sequence[Model], keys: Sequence[bytes]) -> Iterator[Layer]:
