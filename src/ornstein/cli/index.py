@@ -25,6 +25,7 @@ def index(
     bundle = build(Bundle.open(find(model)), pack and Pack.open(pack), samples, tell)
     sources = Sources.open(bundle)
     size, held = (bundle.folder / SOURCES).stat().st_size, len(sources.null.scores)
+    typer.echo("; ".join(f"{name}: {count:,}" for name, count in sources.index.facts.items()))
     typer.echo(
         f"{bundle.folder}: {len(sources.index.ids):,} pictures indexed, {held:,} held out, {size / 1e6:.1f} MB"
     )
