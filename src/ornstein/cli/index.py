@@ -33,5 +33,5 @@ def index(
 
 def tell(seen: int, of: int) -> None:
     """Say now and then how far the descriptor is."""
-    if seen % 9600 == 0 or seen == of:
+    if seen % 25_600 == 0 or seen == of:
         typer.echo(f"descriptor: {seen:,} of {of:,}", err=True)

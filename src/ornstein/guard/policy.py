@@ -104,8 +104,8 @@ class Copies(Config):
     """
 
     action: Action = "transform"
-    alpha: float = Field(0.001, gt=0, lt=0.5)
-    tries: int = Field(2, ge=1, le=10)
+    alpha: float = Field(default=0.01, gt=0, lt=0.5)
+    tries: int = Field(default=2, ge=1, le=10)
 
 
 class OutputStage(Config):

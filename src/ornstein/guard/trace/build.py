@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 DOUBLES = 0.01  # alpha at which a trained picture counts as the double of another
 WIDTH, MANY = 128, 50_000  # numbers of a description; half of them for so many pictures
-SAMPLES = 230_000  # pictures that a descriptor learns from at most; about a dozen minutes on one core
+SAMPLES = 250_000  # pictures that a descriptor learns from at most; about a dozen minutes on one core
 EACH = 100  # times that it sees each picture of a small set
 
 
