@@ -134,6 +134,15 @@ def test_alterations_stay_pictures_and_depend_on_the_draw_alone(drawn: Drawn) ->
     assert first.max() <= 1
 
 
+def test_doubles_among_the_trained_are_counted(sources: Sources) -> None:
+    index, threshold = sources.index, sources.null.threshold(0.05)
+    twice = replace(
+        index, vectors=torch.cat([index.vectors, index.vectors[:7]]), ids=(*index.ids, *"abcdefg")
+    )
+    assert twice.doubles(threshold) >= 14
+    assert index.doubles(threshold) <= twice.doubles(threshold) - 14
+
+
 def test_an_index_comes_back_as_it_was(sources: Sources) -> None:
     data = sources.index.to_bytes()
     back = Index.of_bytes(data)
@@ -205,7 +214,7 @@ def test_an_index_leaves_the_fingerprint_and_travels_with_the_model(indexed: Pat
 def test_too_few_pictures_are_no_index(drawn: Drawn, tmp_path: Path) -> None:
     pack = drawn.pack(tmp_path / "pack")
     rows = pack.rows()[:1]
-    with pytest.raises(OrnsteinError, match="needs two pictures"):
+    with pytest.raises(OrnsteinError, match="needs three pictures"):
         index_of(rows, root_hash(rows), pack, samples=8)
 
 

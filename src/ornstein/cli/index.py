@@ -25,6 +25,7 @@ def index(
     bundle = build(Bundle.open(find(model)), pack and Pack.open(pack), samples, tell)
     sources = Sources.open(bundle)
     size, held = (bundle.folder / SOURCES).stat().st_size, len(sources.null.scores)
+    typer.echo("; ".join(f"{name}: {count:,}" for name, count in sources.index.facts.items()))
     typer.echo(
         f"{bundle.folder}: {len(sources.index.ids):,} pictures indexed, {held:,} held out, {size / 1e6:.1f} MB"
     )
@@ -32,5 +33,5 @@ def index(
 
 def tell(seen: int, of: int) -> None:
     """Say now and then how far the descriptor is."""
-    if seen % 9600 == 0 or seen == of:
+    if seen % 25_600 == 0 or seen == of:
         typer.echo(f"descriptor: {seen:,} of {of:,}", err=True)

@@ -105,7 +105,7 @@ class Copies(Config):
     """
 
     action: Action = "transform"
-    alpha: float = Field(default=0.001, gt=0, lt=0.5)
+    alpha: float = Field(default=0.01, gt=0, lt=0.5)
     tries: int = Field(default=2, ge=1, le=10)
 
 

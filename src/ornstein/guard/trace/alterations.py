@@ -85,9 +85,9 @@ def covered(x: Pictures, random: np.random.Generator) -> Pictures:
 
 
 def recoloured(x: Pictures, random: np.random.Generator) -> Pictures:
-    """Brightness, contrast, saturation and hue of half; a twentieth become grey."""
+    """Brightness, contrast, saturation and hue of three fifths; a twentieth become grey."""
     count = len(x)
-    much = (random.random(count) < 0.5).astype(np.float32)
+    much = (random.random(count) < 0.6).astype(np.float32)
     saturation = 1 + much * random.uniform(-0.6, 0.6, count)
     saturation[random.random(count) < 0.05] = 0
     angle = much * random.uniform(-0.3, 0.3, count)  # radians; about 17 degrees of hue

@@ -23,8 +23,9 @@ from ornstein.saving import with_sources
 
 Progress = Callable[[int, int], None]
 
+DOUBLES = 0.01  # alpha at which a trained picture counts as the double of another
 WIDTH, MANY = 128, 50_000  # numbers of a description; half of them for so many pictures
-SAMPLES = 230_000  # pictures that a descriptor learns from at most; about a dozen minutes on one core
+SAMPLES = 250_000  # pictures that a descriptor learns from at most; about a dozen minutes on one core
 EACH = 100  # times that it sees each picture of a small set
 
 
@@ -78,11 +79,11 @@ def index_of(
         progress: told pictures seen, and of how many.
 
     Raises:
-        OrnsteinError: fewer than two rows were trained on, or the pack lacks some.
+        OrnsteinError: fewer than three rows were trained on, or the pack lacks some.
     """
     trained = [row for row in rows if row.split == TRAIN]
     if len(trained) < FEWEST:
-        raise OrnsteinError("an index needs two pictures that were trained on, or more")
+        raise OrnsteinError("an index needs three pictures that were trained on, or more")
     pictures = _pictures(trained, pack)
     width = WIDTH if len(trained) < MANY else WIDTH // 2
     config = DescriptorConfig(width=width)
@@ -125,9 +126,12 @@ def calibrated(
     fair = honest(held, pictures, trained, known)
     half = fair.copy()
     half[fair] = calibrating([row.id for row, good in zip(held, fair, strict=True) if good])
-    scores = index.look(pictures[half]).score.sort().values
-    counts = {"held out": len(held), "honest": int(fair.sum()), "calibrated on": int(half.sum())}
-    return replace(index, null=Null(scores), facts=counts)
+    null = Null(index.look(pictures[half]).score.sort().values)
+    counts = {
+        "held out": len(held), "honest": int(fair.sum()), "calibrated on": int(half.sum()),
+        "trained pictures like another": index.doubles(null.threshold(DOUBLES)),
+    }  # fmt: skip
+    return replace(index, null=null, facts=counts)
 
 
 def _pictures(rows: Sequence[Row], pack: Pack) -> np.ndarray:

@@ -28,7 +28,8 @@ def content(x: Pictures) -> Pictures:
     bare = (smooth - ground).abs().amax(1) < TOLERANCE
     even = _border(bare[:, None].float()).mean((1, 2)) >= EVEN
     outside = _reached(bare) & even[:, None, None]
-    return _enlarged(torch.where(outside[:, None], torch.ones(()), x), ~outside)
+    edge = F.max_pool2d(outside[:, None].float(), 3, stride=1, padding=1) > 0  # where ground and content mix
+    return _enlarged(torch.where(edge, torch.ones(()), x), ~outside)
 
 
 def _border(x: Float[Tensor, "rows channels side side"]) -> Float[Tensor, "rows channels frame"]:

@@ -6,7 +6,8 @@ evenly, so that one distance means the same everywhere. Trained on the licensed 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,8 @@ from ornstein.evaluate.trunk import Stage
 from ornstein.guard.trace.content import content
 
 CELLS = 2  # along each axis, pooled apart: pictures are cut to their content, so places compare
+FINER = 2  # pixels to one of the network's, when pictures are cut to their content
+TURN = 7.0  # degrees
 AT_ONCE = 256  # pictures described at a time
 POWER = 3.0  # of the mean over places (GeM, Radenović et al. 2018, arXiv 1711.02512)
 
@@ -66,20 +69,43 @@ class Descriptor:
         self.config = network.config
         self._network = _fused(network.eval())
 
-    @torch.inference_mode()
     def __call__(self, pictures: np.ndarray) -> Float[Tensor, "rows width"]:
         """Unit vectors of square uint8 (B, H, W, C) pictures: premultiplied RGBA, RGB or grey, before white."""
-        parts = [
-            self._network(to_input(pictures[start : start + AT_ONCE], self.config.size))
-            for start in range(0, len(pictures), AT_ONCE)
-        ]
-        return torch.cat(parts) if parts else torch.empty(0, self.config.width)
+        return self._described(pictures, lambda x: [x])[0]
+
+    def views(self, pictures: np.ndarray) -> Float[Tensor, "views rows width"]:
+        """Unit vectors of pictures as they are, turned a little either way, and of the mirror images of these."""
+        return self._described(pictures, lambda x: [y for z in (x, x.flip(3)) for y in turned(z)])
+
+    @torch.inference_mode()
+    def _described(self, pictures: np.ndarray, views: Callable[[Tensor], list[Tensor]]) -> Tensor:
+        parts: list[Tensor] = []
+        for start in range(0, len(pictures), AT_ONCE):
+            seen = views(to_input(pictures[start : start + AT_ONCE], self.config.size))
+            described = self._network(torch.cat(seen).contiguous(memory_format=torch.channels_last))
+            parts.append(described.unflatten(0, (len(seen), -1)))
+        return torch.cat(parts, dim=1) if parts else torch.empty(1, 0, self.config.width)
 
 
 def to_input(pictures: np.ndarray, size: int) -> Float[Tensor, "rows 3 side side"]:
     """What the network sees of uint8 (B, H, W, C) pictures: their content before white, in [-1, 1]."""
-    x = content(resize(on_white(pictures), size) / 255) * 2 - 1
-    return x.contiguous(memory_format=torch.channels_last)
+    return shown(resize(on_white(pictures), FINER * size) / 255)
+
+
+def shown(x: Float[Tensor, "rows 3 fine fine"]) -> Float[Tensor, "rows 3 side side"]:
+    """What the network sees of pictures in [0, 1], which are finer than its input: their content, in [-1, 1]."""
+    small = F.avg_pool2d(content(x.contiguous()), FINER) * 2 - 1
+    return small.contiguous(memory_format=torch.channels_last)
+
+
+def turned(x: Float[Tensor, "rows 3 side side"]) -> list[Tensor]:
+    """Pictures in [-1, 1] as they are, and turned by TURN degrees either way before white."""
+    out = [x]
+    for angle in (math.radians(TURN), -math.radians(TURN)):
+        turn = [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0]]
+        grid = F.affine_grid(torch.tensor(turn).expand(len(x), 2, 3), list(x.shape), align_corners=False)
+        out.append(1 - F.grid_sample(1 - x, grid, align_corners=False))
+    return out
 
 
 def _fused(network: DescriptorNetwork) -> DescriptorNetwork:

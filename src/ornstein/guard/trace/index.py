@@ -26,11 +26,11 @@ from ornstein.config import parse
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.evaluate.copying import NEIGHBOURS, ratios
 from ornstein.guard.trace.calibrate import Null
-from ornstein.guard.trace.descriptor import Descriptor, DescriptorConfig, DescriptorNetwork
+from ornstein.guard.trace.descriptor import AT_ONCE, Descriptor, DescriptorConfig, DescriptorNetwork
 
 FORMAT = 1
 LARGEST_SHAPE = 1 << 24  # weights; a forged shape must not take memory
-FEWEST = 2  # pictures that can be told apart
+FEWEST = 3  # pictures: one has a nearest, which needs others to be near beside
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,15 @@ class Index:
         return F.normalize(self.vectors.float(), dim=1)
 
     def look(self, pictures: np.ndarray, k: int = 1) -> Found:
-        """The `k` nearest to each of uint8 (B, H, W, C) pictures, or to its mirror image where that is more alike."""
-        plain = self.search(self.descriptor(pictures), k)
-        mirror = self.search(self.descriptor(np.ascontiguousarray(pictures[:, :, ::-1])), k)
-        turned = mirror.score < plain.score
-        return Found(
-            torch.where(turned[:, None], mirror.where, plain.where),
-            torch.where(turned[:, None], mirror.distance, plain.distance),
-            torch.where(turned, mirror.score, plain.score),
+        """The `k` nearest to each of uint8 (B, H, W, C) pictures, by that of its views which is the most suspicious."""
+        views = self.descriptor.views(pictures)
+        found = self.search(views.flatten(0, 1), k)
+        count, rows = len(views), torch.arange(views.shape[1])
+        most = found.score.view(count, -1).argmin(0)
+        where, distance = (
+            part.view(count, len(rows), -1)[most, rows] for part in (found.where, found.distance)
         )
+        return Found(where, distance, found.score.view(count, -1)[most, rows])
 
     def search(self, descriptions: Float[Tensor, "rows width"], k: int = 1) -> Found:
         """The `k` nearest pictures to each description; as many as there are, at most."""
@@ -97,6 +97,16 @@ class Index:
         cosine, where = (descriptions @ self._unit.T).topk(reach, dim=1)
         distance = (2 - 2 * cosine).clamp(min=0).sqrt()
         return Found(where[:, :k], distance[:, :k], ratios(distance[:, :NEIGHBOURS]))
+
+    def doubles(self, threshold: float) -> int:
+        """How many of its own pictures have a score below the threshold, each searched among all the others."""
+        reach, count = min(NEIGHBOURS, len(self.ids) - 1), 0
+        for start in range(0, len(self.ids), AT_ONCE):
+            cosine = self._unit[start : start + AT_ONCE] @ self._unit.T
+            cosine[torch.arange(len(cosine)), torch.arange(start, start + len(cosine))] = -torch.inf
+            distance = (2 - 2 * cosine.topk(reach, dim=1).values).clamp(min=0).sqrt()
+            count += int((ratios(distance) < threshold).sum())
+        return count
 
     def without(self, ids: Collection[str], root: str) -> Index:
         """The index of the same pictures but these, belonging to another manifest. Raises OrnsteinError."""
