@@ -42,6 +42,11 @@ class DescriptorConfig(Config):
     width: int = Field(default=128, ge=8, le=1024)
     widths: tuple[int, ...] = Field(default=(24, 48, 96), min_length=1, max_length=6)
 
+    @property
+    def finer(self) -> int:
+        """Side at which pictures are cut to their content."""
+        return FINER * self.size
+
 
 class DescriptorNetwork(nn.Module):
     """Pictures (B, 3, size, size) in [-1, 1] to unit vectors (B, width); each quarter is pooled by itself."""

@@ -19,6 +19,8 @@ from ornstein.guard.trace.sources import Sources, Traced
 from ornstein.output import FileForm
 from ornstein.shelf import find, shelf
 
+CELL = 128  # pixels of a picture on a sheet
+
 
 def sources_of(file: Path, model: str | None, known: dict[Path, Sources]) -> Sources:
     """The sources of a model by name, or of the one that the file's replay record names; opened once.
@@ -39,7 +41,7 @@ def read_square(file: Path, sources: Sources) -> np.ndarray:
         OrnsteinError: it cannot be read.
     """
     try:
-        return read_picture(file, sources.index.config.size)
+        return np.array(read_picture(file, sources.index.config.finer))  # a copy: torch wants one to write to
     except BadPictureError as error:
         raise OrnsteinError(f"{file}: {error}") from error
 
@@ -67,14 +69,14 @@ def write_sheet(
                 f"{pack.folder} lacks {lacking[0]}: name the pack the model learned from with --pack"
             )
         rows = np.array([places[source.id] for source in traced.sources])
-        cells.append(_cell(read_square(file, sources), sources.index.config.size))
-        cells += [_cell(picture, sources.index.config.size) for picture in pack.pictures(rows)]
+        cells.append(_cell(read_square(file, sources)))
+        cells += [_cell(picture) for picture in pack.pictures(rows)]
     sheet = output.grid(cells, len(cells) // len(found))
     output.write(path, output.encode(sheet, FileForm()), force)
 
 
-def _cell(picture: np.ndarray, side: int) -> np.ndarray:
-    return resize(on_white(picture[None]), side)[0].movedim(0, -1).round().byte().numpy()
+def _cell(picture: np.ndarray) -> np.ndarray:
+    return resize(on_white(picture[None]), CELL)[0].movedim(0, -1).round().byte().numpy()
 
 
 def _maker(file: Path) -> Path:

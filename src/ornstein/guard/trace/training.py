@@ -17,7 +17,7 @@ from ornstein.assembly import fast_dtype
 from ornstein.evaluate.trunk import rate
 from ornstein.guard.trace.alike import same, thumbnails
 from ornstein.guard.trace.alterations import altered
-from ornstein.guard.trace.descriptor import FINER, DescriptorConfig, DescriptorNetwork, shown, to_input
+from ornstein.guard.trace.descriptor import DescriptorConfig, DescriptorNetwork, shown, to_input
 from ornstein.rng import stream
 
 BATCH, OF_A_FAMILY = 256, 2
@@ -59,7 +59,7 @@ def train_descriptor(
         chosen = _draw(order, starts, random)
         given = pictures[chosen]
         small = thumbnails(given)
-        copies = shown(altered(given, FINER * config.size, random))
+        copies = shown(altered(given, config.finer, random))
         views = torch.cat([to_input(given, config.size), copies])
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             seen = network(views)
