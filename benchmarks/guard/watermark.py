@@ -1,14 +1,16 @@
 """How often is the watermark found, how often by mistake, and what does it cost in quality?
 
-    python -m benchmarks.guard.watermark detection [--model emoji] [--count 500]
-    python -m benchmarks.guard.watermark null [--model emoji] [--count 500]
-    python -m benchmarks.guard.watermark quality [--model emoji] [--count 500]
+    python -m benchmarks.guard.watermark detection [--mark pattern] [--model emoji] [--count 500]
+    python -m benchmarks.guard.watermark null [--mark pattern] [--model emoji] [--count 500]
+    python -m benchmarks.guard.watermark quality [--mark pattern] [--model emoji] [--count 500]
     python -m benchmarks.guard.watermark posthoc
 
 ``detection``: share of marked pictures that are found, of pictures that somebody did something to, with Wilson's
 intervals. ``null``: p-values of real pictures and of unmarked ones, before codes are paid for: chance would have a
 share of p below p. ``quality``: FDr and alignment in the features of the model's own network (scorer or classifier)
-with and without the mark, on the same prompts and seeds. ``posthoc``: the second mark on pictures of 256 pixels.
+with and without the mark, on the same prompts and seeds; for the pattern also peak signal-to-noise ratios of what can
+be seen (mean, lowest to highest), the largest change (mean, highest), and milliseconds a picture. --mark: in the noise,
+or the pattern in finished pixels. ``posthoc``: RivaGAN's mark on pictures of 256 pixels.
 Pictures are made with the model's defaults, kept in --out, and not made again.
 """
 
@@ -19,6 +21,7 @@ import hashlib
 import json
 import math
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,14 +37,78 @@ from ornstein.evaluate.frechet import FrechetDistance, moments, require_enough
 from ornstein.evaluate.samples import Settings
 from ornstein.guard.watermark.code import Shading
 from ornstein.guard.watermark.detect import FALSE_POSITIVES, Reading, detect, noise_of, votes_of
-from ornstein.guard.watermark.restore import restore
+from ornstein.guard.watermark.pattern import Pattern
+from ornstein.guard.watermark.restore import NEAR, restore
 from ornstein.model import Model
 from ornstein.output import to_image
 
 Result = dict[str, dict[str, str | float]]
 AT_ONCE = 50  # pictures
 CHUNK = 50  # pictures a file holds
+HERE = ((0, 0),)
 KEY, ANOTHER = (hashlib.sha256(name).digest() for name in (b"benchmark", b"another"))
+
+
+def with_pattern(evaluator: Evaluator, count: int) -> tuple[np.ndarray, np.ndarray, Sequence[int], float]:
+    """Pictures without and with the pattern, their seeds, and milliseconds a picture took to mark."""
+    plan, marking = Plan(count, Settings.of(evaluator.model)), Pattern(KEY)
+    _, prompts, seeds = evaluator.asked(plan)
+    plain = evaluator.draw(plan.settings, prompts, seeds)
+    started = time.process_time()
+    made = np.stack([marking.embed(picture, seed) for picture, seed in zip(plain, seeds, strict=True)])
+    return plain, made, seeds, 1000 * (time.process_time() - started) / count
+
+
+def pattern_detection(evaluator: Evaluator, count: int) -> Result:
+    """Share of pictures whose pattern is found, by what was done to them."""
+    _, made, seeds, _ = with_pattern(evaluator, count)
+    marking, codes = Pattern(KEY), [Shading(KEY).code_of(seed) for seed in seeds]
+    images = [to_image(array) for array in made]
+    found: Result = {}
+    for name, attack in ATTACKS.items():
+        read = [marking.detect(as_read(attack(image)), NEAR) for image in images]
+        found[name] = shares(read, codes)
+        tell(name, found[name])
+    return found
+
+
+def pattern_null(evaluator: Evaluator, count: int) -> Result:
+    """How often chance alone shows a pattern of a key that made none of the pictures."""
+    plain, made, _, _ = with_pattern(evaluator, count)
+    rows, _, _ = evaluator.asked(Plan(count, Settings.of(evaluator.model)))
+    sets = {
+        "real": evaluator.real.pictures(evaluator.real.held, rows, evaluator.size),
+        "not marked": plain,
+        "marked with another key": made,
+    }
+    found: Result = {}
+    for name, pictures in sets.items():
+        read = [Pattern(ANOTHER).detect(picture, moves) for picture in pictures for moves in (HERE, NEAR)]
+        p, near = np.array([r.p_value for r in read[::2]]), np.array([r.p_value for r in read[1::2]])
+        found[name] = {
+            "largest score": max(r.score for r in read),
+            "p < 0.1": str(of_mean(p < 0.1)), "p < 0.01": str(of_mean(p < 0.01)),
+            "p < 0.1, shifts": str(of_mean(near < 0.1)), "p < 0.01, shifts": str(of_mean(near < 0.01)),
+            "hits": float(sum(r.hit for r in read)),
+        }  # fmt: skip
+        tell(name, found[name])
+    return found
+
+
+def pattern_quality(evaluator: Evaluator, count: int) -> Result:
+    """What the pattern changes, in the eyes of the model's network and in decibels."""
+    plain, made, _, spent = with_pattern(evaluator, count)
+    found = compared(evaluator, count, made, plain)
+    shown = plain[..., -1] > 0 if plain.shape[-1] == 4 else np.ones(plain.shape[:3], bool)
+    error = ((made.astype(float) - plain)[..., :3] ** 2).mean(-1)
+    ratios = np.array(
+        [10 * math.log10(255**2 / max(e[s].mean(), 1e-3)) for e, s in zip(error, shown, strict=True)]
+    )
+    change = np.abs(made.astype(int) - plain).max((1, 2, 3))
+    spread = f"{ratios.mean():.1f} ({ratios.min():.1f} to {ratios.max():.1f})"
+    seen = {"decibels": spread, "levels": f"{change.mean():.1f} ({change.max()})", "ms": f"{spent:.1f}"}
+    nothing = dict.fromkeys(seen, "-")
+    return {name: values | (seen if name == "marked" else nothing) for name, values in found.items()}
 
 
 def marked(model: Model, prompts: Sequence[str], seeds: Sequence[int], out: Path) -> np.ndarray:
@@ -62,10 +129,15 @@ def marked(model: Model, prompts: Sequence[str], seeds: Sequence[int], out: Path
     return np.concatenate(parts)
 
 
+def as_read(image: Image.Image) -> np.ndarray:
+    """As picture files are read: uint8 (H, W, 4), premultiplied."""
+    return np.asarray(image.convert("RGBA").convert("RGBa"))
+
+
 def readings(model: Model, images: Sequence[Image.Image], key: bytes) -> list[Reading]:
     """What is found in images of one size, restored as ``ornstein detect`` does."""
     size, channels = model.recipe.sampling.size, model.recipe.codec.channels
-    restored = [restore(np.asarray(x.convert("RGBA").convert("RGBa")), size, channels) for x in images]
+    restored = [restore(as_read(x), size, channels) for x in images]
     pictures, moves = np.stack([picture for picture, _ in restored]), restored[0][1]
     parts = (pictures[k : k + AT_ONCE] for k in range(0, len(pictures), AT_ONCE))
     return [reading for part in parts for reading in detect(model, part, [key], moves)]
@@ -79,14 +151,19 @@ def detection(model: Model, evaluator: Evaluator, count: int, out: Path) -> Resu
     found: Result = {}
     for name, attack in ATTACKS.items():
         read = readings(model, [attack(image) for image in images], KEY)
-        right = np.array([r.code == code for r, code in zip(read, codes, strict=True)])
-        hits = np.array([r.hit for r in read])
-        found[name] = {
-            "found": str(of_mean(hits & right)), "wrong code": float((hits & ~right).sum()),
-            "likeliest code is right": str(of_mean(right)), "score": float(np.mean([r.score for r in read])),
-        }  # fmt: skip
+        found[name] = shares(read, codes)
         tell(name, found[name])
     return found
+
+
+def shares(read: Sequence[Reading], codes: Sequence[int]) -> dict[str, str | float]:
+    """How often the code was found, and at least likeliest."""
+    right = np.array([r.code == code for r, code in zip(read, codes, strict=True)])
+    hits = np.array([r.hit for r in read])
+    return {
+        "found": str(of_mean(hits & right)), "wrong code": float((hits & ~right).sum()),
+        "likeliest code is right": str(of_mean(right)), "score": float(np.mean([r.score for r in read])),
+    }  # fmt: skip
 
 
 def null(model: Model, evaluator: Evaluator, count: int, out: Path) -> Result:
@@ -127,17 +204,25 @@ def quantile(level: float) -> float:
 
 
 def quality(model: Model, evaluator: Evaluator, count: int, out: Path) -> Result:
-    """FDr and alignment with and without the mark; differences on the same prompts, with 95% intervals."""
+    """FDr and alignment with and without the mark in the noise."""
+    plan = Plan(count, Settings.of(model))
+    _, prompts, seeds = evaluator.asked(plan)
+    return compared(
+        evaluator, count, marked(model, prompts, seeds, out), evaluator.draw(plan.settings, prompts, seeds)
+    )
+
+
+def compared(evaluator: Evaluator, count: int, with_mark: np.ndarray, without: np.ndarray) -> Result:
+    """FDr and alignment with and without a mark; differences on the same prompts, with 95% intervals."""
     network = evaluator.own
     if network is None:
         raise UsageError("this model has neither scorer nor classifier to look with")
     require_enough(count, network.width)
-    real, plan = evaluator.real, Plan(count, Settings.of(model))
-    rows, prompts, seeds = evaluator.asked(plan)
+    real = evaluator.real
+    rows, prompts, _ = evaluator.asked(Plan(count, Settings.of(evaluator.model)))
     learned = evaluator.of_real(network, real.training, real.some_learned(max(LEARNED, count), 0))
     distance = FrechetDistance(moments(learned))
     unseen = distance(moments(evaluator.of_real(network, real.held, rows)))
-    with_mark, without = marked(model, prompts, seeds, out), evaluator.draw(plan.settings, prompts, seeds)
     features = [evaluator.of_generated(network, pictures) for pictures in (with_mark, without)]
 
     def fdr(kind: int) -> Estimate:
@@ -209,6 +294,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=["detection", "null", "quality", "posthoc"])
+    parser.add_argument("--mark", choices=["noise", "pattern"], default="noise", help="which mark (noise)")
     parser.add_argument("--model", default="emoji", help="name or folder of a bundle")
     parser.add_argument("--count", type=int, default=500, help="pictures (500)")
     parser.add_argument("--out", type=Path, default=Path("runs/watermark"))
@@ -218,14 +304,18 @@ def main() -> None:
         evaluator = Evaluator(model, out)
         if arguments.what == "posthoc":
             found = posthoc(evaluator, arguments.count)
+        elif arguments.mark == "pattern":
+            measure = {"detection": pattern_detection, "null": pattern_null, "quality": pattern_quality}
+            found = measure[arguments.what](evaluator, arguments.count)
         else:
             measure = {"detection": detection, "null": null, "quality": quality}[arguments.what]
             found = measure(model, evaluator, arguments.count, out)
     except OrnsteinError as error:
         sys.exit(f"watermark: {error}")
-    what = f"{arguments.what}, {arguments.model}, {arguments.count} pictures, hits at {FALSE_POSITIVES:g}"
+    name = arguments.what if arguments.mark == "noise" else f"{arguments.mark}-{arguments.what}"
+    what = f"{name}, {arguments.model}, {arguments.count} pictures, hits at {FALSE_POSITIVES:g}"
     text = f"{what}\n\n{table(found)}"
-    with new_file(out / f"{arguments.what}.md") as part:
+    with new_file(out / f"{name}.md") as part:
         part.write_text(text)
     print(text)
 

@@ -11,8 +11,9 @@ from ornstein.errors import OrnsteinError
 from ornstein.generator import Imprint
 from ornstein.guard.credentials.claim import Claim
 from ornstein.guard.credentials.signing import Signer
-from ornstein.guard.policy import Policy
+from ornstein.guard.policy import Policy, Watermark
 from ornstein.guard.watermark.code import Shading, marks, read_key
+from ornstein.guard.watermark.pattern import Pattern
 from ornstein.output import FileForm, Output, encode, grid
 from ornstein.record import Mark, Record
 from ornstein.request import Request
@@ -51,7 +52,7 @@ class Publisher:
         marking = self.stage.watermark
         self.signer = Signer.of(self.stage.credentials) if self.stage.credentials else None
         self.shading = Shading(read_key(marking.key)) if marking else None
-        self.posthoc = _posthoc(read_key(marking.key)) if marking and marking.also else None
+        self.second = _second(marking) if marking else None
 
     def marks(self, request: Request) -> bool:
         """Whether a mark goes into the noise of this request, and stays there."""
@@ -84,8 +85,8 @@ class Publisher:
         """The file before it is signed: a pure function of picture, record and form."""
         record = output.record.model_copy(update={"form": form})
         array = output.array
-        if self.posthoc is not None and self.posthoc.fits(array):
-            array = self.posthoc.embed(array, record.request.seed)
+        if self.second is not None and self.second.fits(array):
+            array = self.second.embed(array, record.request.seed)
         return encode(array, form, record if self.stage.prompt else None)
 
     def file(self, output: Output, form: FileForm) -> File:
@@ -111,7 +112,13 @@ class Publisher:
         return self.signer.sign(data, claim, parent).data if self.signer else data
 
 
-def _posthoc(key: bytes) -> Posthoc:
-    from ornstein.guard.watermark.posthoc import Posthoc  # loads a network
+def _second(marking: Watermark) -> Pattern | Posthoc | None:
+    match marking.also:
+        case "pattern":
+            return Pattern(read_key(marking.key))
+        case "rivagan":
+            from ornstein.guard.watermark.posthoc import Posthoc  # loads a network
 
-    return Posthoc(key)
+            return Posthoc(read_key(marking.key))
+        case None:
+            return None

@@ -111,15 +111,21 @@ class Shading:
 
     def signs(self, code: int, shape: Sequence[int]) -> np.ndarray:
         """A code for noise (*sides, C): int8 of -1 and 1, in the shape of its ``spectrum``."""
-        carrier = carriers(shape)
-        length = prod(carrier)
-        drawn = hashlib.shake_256(self._derived("signs", code, *carrier)).digest(-(-length // 8))
-        bits = np.unpackbits(np.frombuffer(drawn, np.uint8), count=length)
-        return (2 * bits.astype(np.int8) - 1).reshape(carrier)
+        return self._coins("signs", code, carriers(shape))
+
+    def chips(self, code: int, cells: int) -> np.ndarray:
+        """A code for a grid on finished pictures (``pattern.py``): int8 of -1 and 1, (cells, cells)."""
+        return self._coins("chips", code, (cells, cells))
 
     def all_signs(self, shape: Sequence[int]) -> np.ndarray:
         """Every code, a row each: int8 (4096, K), K coefficients."""
         return np.stack([self.signs(code, shape).ravel() for code in range(CODES)])
+
+    def _coins(self, purpose: str, code: int, shape: tuple[int, ...]) -> np.ndarray:
+        length = prod(shape)
+        drawn = hashlib.shake_256(self._derived(purpose, code, *shape)).digest(-(-length // 8))
+        bits = np.unpackbits(np.frombuffer(drawn, np.uint8), count=length)
+        return (2 * bits.astype(np.int8) - 1).reshape(shape)
 
     def _derived(self, purpose: str, *numbers: int) -> bytes:
         text = " ".join([purpose, *(str(number) for number in numbers)])

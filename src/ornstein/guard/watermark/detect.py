@@ -107,16 +107,16 @@ def read(
     whole = [(down, right) for down, right in shifts if not (down % factor or right % factor)]
     moves = sorted({(down // factor, right // factor) for down, right in whole})
     tried = CODES * len(keys) * models
-    prices = [tried * _price(move, moves) for move in moves]
+    prices = [tried * price(move, moves) for move in moves]
     votes = np.stack(
         [votes_of(np.roll(row, (-down, -right), (0, 1))) for row in noise for down, right in moves]
     )
     found: list[list[Reading]] = [[] for _ in noise]
     for key in keys:
-        name, likeliest = Shading(key).fingerprint, _likeliest(_codes(key, noise.shape[1:]), votes)
-        for k, (code, score) in enumerate(likeliest):
-            (down, right), price = moves[k % len(moves)], prices[k % len(moves)]
-            shift, p_value = (down * factor, right * factor), min(1.0, price * chance(score))
+        name, scored = Shading(key).fingerprint, likeliest(_codes(key, noise.shape[1:]), votes)
+        for k, (code, score) in enumerate(scored):
+            (down, right), paid = moves[k % len(moves)], prices[k % len(moves)]
+            shift, p_value = (down * factor, right * factor), min(1.0, paid * chance(score))
             found[k // len(moves)].append(Reading(name, code, shift, score, p_value))
     return [min(readings, key=lambda reading: (reading.p_value, -reading.score)) for readings in found]
 
@@ -127,7 +127,7 @@ def votes_of(noise: np.ndarray) -> np.ndarray:
     return (found / max(np.linalg.norm(found), np.finfo(float).tiny)).astype(np.float32)
 
 
-def _price(move: tuple[int, int], moves: Sequence[tuple[int, int]]) -> float:
+def price(move: tuple[int, int], moves: Sequence[tuple[int, int]]) -> float:
     """By how much a p-value at one of these moves grows because the others were tried."""
     if len(moves) == 1 or (0, 0) not in moves:
         return len(moves)
@@ -139,7 +139,7 @@ def chance(score: float) -> float:
     return min(1.0, COINS * math.erfc(score / math.sqrt(2)) / 2)
 
 
-def _likeliest(codes: np.ndarray, votes: np.ndarray) -> list[tuple[int, float]]:
+def likeliest(codes: np.ndarray, votes: np.ndarray) -> list[tuple[int, float]]:
     """For each row of votes the code with the largest score, and the score."""
     parts = (codes[k : k + AT_ONCE].astype(np.float32) for k in range(0, len(codes), AT_ONCE))
     scores = np.concatenate([votes @ part.T for part in parts], axis=1)

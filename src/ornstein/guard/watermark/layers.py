@@ -14,9 +14,10 @@ from ornstein.errors import MissingExtraError, OrnsteinError
 from ornstein.guard.credentials.trust import Trust
 from ornstein.guard.credentials.verifying import verify
 from ornstein.guard.records.log import RecordLog, default_folder
-from ornstein.guard.watermark.detect import EVALUATIONS, FALSE_POSITIVES, detect
+from ornstein.guard.watermark.detect import EVALUATIONS, FALSE_POSITIVES, Reading, detect
+from ornstein.guard.watermark.pattern import Pattern
 from ornstein.guard.watermark.posthoc import SMALLEST, Posthoc
-from ornstein.guard.watermark.restore import read_file, restore
+from ornstein.guard.watermark.restore import NEAR, read_file, restore
 from ornstein.model import Model
 from ornstein.output import read
 
@@ -32,7 +33,7 @@ class Layer(Config):
         model: that was asked, or is named. key: fingerprint. code: of the key. p_value: how often chance does as much.
     """
 
-    layer: Literal["credential", "log", "watermark", "second watermark", "record"]
+    layer: Literal["credential", "log", "watermark", "pattern", "second watermark", "record"]
     says: str
     model: str | None = None
     key: str | None = None
@@ -77,12 +78,16 @@ def in_noise(file: Path, models: Sequence[Model], keys: Sequence[bytes]) -> Iter
 
 
 def in_pixels(file: Path, keys: Sequence[bytes]) -> Iterator[Layer]:
-    """Second marks, in pictures large enough; nothing where the networks are not installed.
+    """Marks in finished pixels, in pictures large enough; RivaGAN's only where its networks are installed.
 
     Raises:
         OrnsteinError: not a whole picture.
     """
-    picture = _trimmed(read_file(file, LARGEST // 4))
+    picture = read_file(file, LARGEST // 4)
+    if Pattern.fits(picture):
+        for key in keys:
+            yield from _hit("pattern", Pattern(key).detect(picture, NEAR), len(keys))
+    picture = _trimmed(picture)
     if min(picture.shape[:2]) < SMALLEST:
         return
     for key in keys:
@@ -90,15 +95,7 @@ def in_pixels(file: Path, keys: Sequence[bytes]) -> Iterator[Layer]:
             found = Posthoc(key).detect(picture)
         except MissingExtraError:
             return
-        p_value = min(1.0, found.p_value * len(keys))
-        if p_value <= FALSE_POSITIVES:
-            yield Layer(
-                layer="second watermark",
-                key=found.key,
-                code=found.code,
-                p_value=p_value,
-                says="in its pixels",
-            )
+        yield from _hit("second watermark", found, len(keys))
 
 
 def recorded(file: Path) -> Iterator[Layer]:
@@ -112,6 +109,12 @@ def recorded(file: Path) -> Iterator[Layer]:
         layer="record", model=record.model.name, key=mark.key if mark else None, code=mark.code if mark else None,
         says=f"made by {record.model.name} with seed {record.request.seed}; not signed: anybody can write one",
     )  # fmt: skip
+
+
+def _hit(layer: Literal["pattern", "second watermark"], found: Reading, keys: int) -> Iterator[Layer]:
+    p_value = min(1.0, found.p_value * keys)
+    if p_value <= FALSE_POSITIVES:
+        yield Layer(layer=layer, key=found.key, code=found.code, p_value=p_value, says="in its pixels")
 
 
 def _trimmed(picture: np.ndarray) -> np.ndarray:
