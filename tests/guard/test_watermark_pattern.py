@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.guard.attacks import ATTACKS
 from PIL import Image, ImageDraw
 
 from ornstein.errors import UsageError
@@ -14,6 +14,10 @@ from ornstein.guard.watermark.code import PUBLIC_KEY, Shading
 from ornstein.guard.watermark.layers import in_pixels
 from ornstein.guard.watermark.pattern import BUSY, FLAT, MOST, SMALLEST, Pattern, _compressed, _seen
 from ornstein.output import to_image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are no part of the package
+
+from benchmarks.guard.attacks import ATTACKS
 
 SECRET = bytes(range(32))
 WEAR = [
