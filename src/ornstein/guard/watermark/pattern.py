@@ -73,7 +73,7 @@ class Grid(NamedTuple):
     rough: float
 
 
-COARSE, FINE, FINEST = Grid(14, 20, 10, 6), Grid(32, 20, 10, 6), Grid(40, 30, 14, 10)
+COARSE, FINE, FINEST = Grid(14, 20, 10, 6), Grid(32, 20, 10, 6), Grid(48, 30, 14, 10)
 """For small pictures; for others; for those of the others that are nearly all edges. Readers try each."""
 
 
