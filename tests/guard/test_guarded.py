@@ -255,3 +255,18 @@ def test_detect_names_the_signature_and_the_log(bundle: Path, ornstein: Command,
     assert "credential" not in said.out
     assert "log" not in said.out
     assert "record: made by small" in said.out
+
+
+def test_a_second_mark_goes_into_the_file_and_comes_again_on_replay(
+    guard: Guard, bundle: Path, ornstein: Command, tmp_path: Path
+) -> None:
+    guarded = guard("publish: {watermark: {also: pattern}}\n")
+    (answer,) = guarded.generate("a cat", 1)
+    assert answer.output is not None
+    file = guarded.save(answer, tmp_path / "a.png")
+    assert without(file.read_bytes()) != answer.output.encode(FileForm())
+    policy, copy = tmp_path / "policy.yaml", tmp_path / "b.png"
+    said = ornstein("replay", file, "--out", copy, "--model", bundle, "--policy", policy)
+    assert (said.code, said.err) == (0, "identical, byte for byte, but for the signature\n")
+    said = ornstein("replay", file, "--out", tmp_path / "c.png", "--model", bundle)
+    assert said.code == 1  # the policy in force puts no pattern in
