@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import random
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ornstein.errors import OrnsteinError
 from ornstein.guard.decision import ORDER, Decision, strictest
@@ -108,18 +105,6 @@ def test_a_named_policy_is_never_passed_over(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(OrnsteinError, match="cannot read the policy"):
         Policy.find()
     assert Policy.find(own).name == "mine"  # what is named in the call comes first
-
-
-def test_bytes_changed_at_random_never_crash_the_reader(tmp_path: Path) -> None:
-    text, rng = SHIPPED.read_bytes(), random.Random(5)
-    for _ in range(300):
-        changed = bytearray(text)
-        for _ in range(rng.randint(1, 4)):
-            changed[rng.randrange(len(changed))] = rng.randrange(256)
-        file = tmp_path / "policy.yaml"
-        file.write_bytes(bytes(changed))
-        with contextlib.suppress(OrnsteinError):
-            assert Policy.read(file).version == yaml.safe_load(bytes(changed).decode())["version"]
 
 
 def test_the_strictest_rule_decides() -> None:

@@ -80,11 +80,12 @@ def read_table(path: Path) -> pyarrow.Table:
     pa = arrow()
     try:
         table = pa.parquet.read_table(path, use_threads=False)
+        names = table.column_names  # read as text only now
     except FileNotFoundError as error:
         raise OrnsteinError(f"{path} is missing: fetch or pack the data again") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise OrnsteinError(f"{path} is not a readable manifest: fetch or pack the data again") from error
-    if missing := sorted(set(_COLUMNS) - set(table.column_names)):
+    if missing := sorted(set(_COLUMNS) - set(names)):
         raise OrnsteinError(f"{path} lacks the columns {', '.join(missing)}: fetch or pack the data again")
     return table
 
@@ -99,7 +100,11 @@ def rows_of(table: pyarrow.Table) -> list[Row]:
 
 def read(path: Path) -> list[Row]:
     """Read the rows of a manifest file. Raises OrnsteinError."""
-    return rows_of(read_table(path))
+    table = read_table(path)
+    try:
+        return rows_of(table)
+    except (ValueError, TypeError) as error:  # columns of another type, text that is none
+        raise OrnsteinError(f"{path} is not a readable manifest: fetch or pack the data again") from error
 
 
 def refuse(rows: Iterable[Row], allowed: Collection[str]) -> None:
