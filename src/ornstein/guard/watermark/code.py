@@ -156,8 +156,9 @@ def _imprinted(noise: np.ndarray, signs: np.ndarray) -> np.ndarray:
 
 def _along(axis: int, matrix: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The product of a matrix and one axis of an array; by torch, whose threads the model uses anyway."""
-    product = torch.tensordot(torch.from_numpy(matrix), torch.from_numpy(values), ([1], [axis]))
-    return product.movedim(0, axis).numpy()
+    first = torch.from_numpy(values).movedim(axis, 0)
+    product = torch.from_numpy(matrix) @ first.flatten(1)
+    return product.unflatten(1, first.shape[1:]).movedim(0, axis).numpy()
 
 
 @lru_cache
