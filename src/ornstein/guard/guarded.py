@@ -288,5 +288,6 @@ def held_back(answers: Sequence[Answer]) -> RefusedError:
     kept = [answer for answer in answers if answer.output is None]
     first = kept[0]
     why = f"held for review as {first.case}" if first.case else first.told[-1]
-    count = "the picture was" if len(answers) == 1 else f"{len(kept)} of {len(answers)} pictures were"
+    were = "was" if len(kept) == 1 else "were"
+    count = "the picture was" if len(answers) == 1 else f"{len(kept)} of {len(answers)} pictures {were}"
     return RefusedError(f"{count} held back: {why}", first.decisions)
