@@ -23,6 +23,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +50,11 @@ HERE = ((0, 0),)
 KEY, ANOTHER = (hashlib.sha256(name).digest() for name in (b"benchmark", b"another"))
 
 
-def with_pattern(evaluator: Evaluator, count: int) -> tuple[np.ndarray, np.ndarray, Sequence[int], float]:
+def with_pattern(
+    evaluator: Evaluator, count: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, Sequence[int], float]:
     """Pictures without and with the pattern, their seeds, and milliseconds a picture took to mark."""
-    plan, marking = Plan(count, Settings.of(evaluator.model)), Pattern(KEY)
+    plan, marking = Plan(count, Settings.of(evaluator.model), seed=seed), Pattern(KEY)
     _, prompts, seeds = evaluator.asked(plan)
     plain = evaluator.draw(plan.settings, prompts, seeds)
     started = time.process_time()
@@ -59,9 +62,9 @@ def with_pattern(evaluator: Evaluator, count: int) -> tuple[np.ndarray, np.ndarr
     return plain, made, seeds, 1000 * (time.process_time() - started) / count
 
 
-def pattern_detection(evaluator: Evaluator, count: int) -> Result:
+def pattern_detection(evaluator: Evaluator, count: int, seed: int = 0) -> Result:
     """Share of pictures whose pattern is found, by what was done to them."""
-    _, made, seeds, _ = with_pattern(evaluator, count)
+    _, made, seeds, _ = with_pattern(evaluator, count, seed)
     marking, codes = Pattern(KEY), [Shading(KEY).code_of(seed) for seed in seeds]
     images = [to_image(array) for array in made]
     found: Result = {}
@@ -297,6 +300,9 @@ def main() -> None:
     parser.add_argument("--mark", choices=["noise", "pattern"], default="noise", help="which mark (noise)")
     parser.add_argument("--model", default="emoji", help="name or folder of a bundle")
     parser.add_argument("--count", type=int, default=500, help="pictures (500)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the pictures, for the pattern's detection (0)"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/watermark"))
     arguments = parser.parse_args()
     try:
@@ -305,7 +311,11 @@ def main() -> None:
         if arguments.what == "posthoc":
             found = posthoc(evaluator, arguments.count)
         elif arguments.mark == "pattern":
-            measure = {"detection": pattern_detection, "null": pattern_null, "quality": pattern_quality}
+            measure = {
+                "detection": partial(pattern_detection, seed=arguments.seed),
+                "null": pattern_null,
+                "quality": pattern_quality,
+            }
             found = measure[arguments.what](evaluator, arguments.count)
         else:
             measure = {"detection": detection, "null": null, "quality": quality}[arguments.what]
