@@ -16,7 +16,7 @@ from ornstein.errors import OrnsteinError
 from ornstein.guard.credentials.stripping import without
 from ornstein.guard.credentials.trust import Trust
 from ornstein.guard.credentials.verifying import verify
-from ornstein.guard.decision import CheckerError, RefusedError
+from ornstein.guard.decision import CheckerError, Decision, RefusedError
 from ornstein.guard.guarded import Guarded
 from ornstein.guard.policy import Policy
 from ornstein.guard.records.log import RecordLog
@@ -270,3 +270,45 @@ def test_a_second_mark_goes_into_the_file_and_comes_again_on_replay(
     assert (said.code, said.err) == (0, "identical, byte for byte, but for the signature\n")
     said = ornstein("replay", file, "--out", tmp_path / "c.png", "--model", bundle)
     assert said.code == 1  # the policy in force puts no pattern in
+
+
+def test_a_picture_that_is_drawn_again_is_judged_by_itself(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ornstein.guard.outputs.Sources.open", lambda bundle: None)
+    guarded = guard(output="{checkers: [], copies: {action: transform, alpha: 0.01, tries: 3}}")
+    near = Decision(stage="output", action="transform", rule="copies", reason="too near")
+    verdicts = iter(
+        [[(near,), ()], [(near,)], [()]]
+    )  # the first is too near, and too near again; then it is not
+    seen: list[int] = []
+
+    def check(pictures: list[np.ndarray]) -> list[tuple[Decision, ...]]:
+        seen.append(len(pictures))
+        return next(verdicts)
+
+    monkeypatch.setattr(guarded.outputs, "check", check)
+    first, second = guarded.generate("a cat", 1, 2)
+    assert seen == [2, 1, 1]
+    assert first.output is not None
+    assert first.output.record.request.seed != 1
+    assert second.output is not None
+    assert second.output.record.request.seed == 2
+    assert [line.count("became") for line in first.told] == [1, 1]
+
+
+def test_pictures_that_are_brought_and_what_is_made_of_them_are_on_record(
+    bundle: Path, ornstein: Command, tmp_path: Path
+) -> None:
+    assert ornstein("generate", "a cat", "--model", bundle, "--out", tmp_path / "a.png").code == 0
+    said = ornstein(
+        "invert", tmp_path / "a.png", "--model", bundle, "--steps", 2, "--out", tmp_path / "noise"
+    )
+    assert said.code == 0, said.err
+    back = (tmp_path / "noise" / "a-back.png").read_bytes()
+    entry = RecordLog.existing().of_output(hashlib.sha256(back).hexdigest())
+    assert entry is not None
+    assert any(entry.payload and entry.payload.inputs for entry in entries())
+    verdict = verify(back, Trust.find())
+    assert verdict.state == "trusted"
+    assert any("edited" in action for action in verdict.actions)

@@ -54,7 +54,7 @@ def explain(
         errors = measure.errors(ready, record.request, lambda *k: tell("measuring by noise level", *k))
     page.write(
         ready, way, errors, out, shlex.join(["ornstein", *sys.argv[1:]]),
-        sign=lambda file: guard.publisher.sign(file, record).data, force=force,
+        sign=lambda file: guard.derived(answer, file, "animation"), force=force,
     )  # fmt: skip
     for name in (page.PAGE, page.ANIMATION, page.NUMBERS):
         typer.echo(str(out / name))

@@ -91,7 +91,7 @@ def invert(
             evaluations=2 * steps * evaluations(sampler), seed=0, prompt=said["prompt"] or None, **way,
         )  # fmt: skip
         data = encode(back[k], FileForm())
-        write(back_file, guard.publisher.edited(data, made, file.read_bytes()), force)
+        write(back_file, guard.edited(data, made, file.read_bytes()), force)
         lines.append(
             {"picture": str(file), "noise": str(noise_file), "back": str(back_file), **said}
             | {"deviation": round(float(noise[k].std()), 4), **apart(shown[k], back[k]), **latents[k]}

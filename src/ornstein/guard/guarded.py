@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ornstein.guard.asking import Checked, PromptChecks, refusal
+from ornstein.guard.credentials.claim import Claim
 from ornstein.guard.decision import Decision, RefusedError, strictest
 from ornstein.guard.outputs import OutputChecks
 from ornstein.guard.pictures.filter import PictureFilter
@@ -132,6 +134,23 @@ class Guarded:
         self._write_down([self._outcome(going[0], file.sha256, f"{len(going)} pictures side by side")])
         return file
 
+    def derived(self, answer: Answer, data: bytes, note: str) -> bytes:
+        """Another file that shows an answer's picture, signed and on record under a note. Raises as ``files``."""
+        assert answer.output is not None
+        file = self.publisher.sign(data, answer.output.record)
+        self._write_down([self._outcome(answer, file.sha256, note)])
+        return file.data
+
+    def edited(self, data: bytes, claim: Claim, parent: bytes) -> bytes:
+        """A file made from another, signed with that one as its ingredient, and on record. Raises as ``files``."""
+        file = self.publisher.edited(data, claim, parent)
+        event = Event(
+            kind="outcome", request=uuid.uuid4().hex, policy=self.policy.hash, outputs=(file.sha256,),
+            note="made from a picture that was brought",
+        )  # fmt: skip
+        self._write_down([event])
+        return file.data
+
     def save(
         self, answer: Answer, path: str | Path, background: str | None = None, force: bool = False
     ) -> Path:
@@ -183,7 +202,18 @@ class Guarded:
         Raises:
             RefusedError: one of them is refused, or needs a person's judgement. CheckerError: a check broke down.
         """
-        for k, decisions in enumerate(self.inputs.check(pictures)):
+        found = self.inputs.check(pictures)
+        name = uuid.uuid4().hex
+        self._write_down(
+            [
+                Event(
+                    kind="request", request=name, policy=self.policy.hash, decisions=decisions,
+                    inputs=(hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest(),),
+                )
+                for picture, decisions in zip(pictures, found, strict=True)
+            ]
+        )  # fmt: skip
+        for k, decisions in enumerate(found):
             if strictest(decisions) in ("deny", "review"):
                 raise refusal(self.policy, decisions, f"picture {k + 1}: " if len(pictures) > 1 else "")
 
@@ -233,24 +263,23 @@ class Guarded:
         found = self.outputs.check([output.array for output in outputs])
         copies = self.policy.output.copies
         for attempt in range(copies.tries if copies else 0):
-            again = [k for k, decisions in enumerate(found) if strictest(decisions) == "transform"]
+            again = [
+                k for k, decisions in enumerate(found) if strictest(_unsettled(decisions)) == "transform"
+            ]
             if not again:
                 break
             made = self._draw([_redrawn(checked[k][0], attempt) for k in again], lambda done, of: None)
             seen = self.outputs.check([output.array for output in made])
             for k, output, decisions in zip(again, made, seen, strict=True):
                 changed = f"seed {checked[k][0].seed} became {output.record.request.seed}"
-                kept = [
-                    d.model_copy(update={"changed": changed}) for d in found[k] if d.action == "transform"
-                ]
-                outputs[k], found[k] = output, (*kept, *decisions)
+                settled = [d.model_copy(update={"changed": changed}) for d in _unsettled(found[k])]
+                outputs[k], found[k] = output, (*settled, *decisions)
         return list(zip(outputs, found, strict=True))
 
     def _answer(
         self, name: str, asked: Request, output: Output, decisions: tuple[Decision, ...], seconds: float
     ) -> Answer:
-        unsettled = tuple(d for d in decisions if d.stage == "output" and d.changed is None)
-        action = strictest(unsettled)
+        action = strictest(_unsettled(decisions))
         if action == "allow":
             return Answer(name, asked, output, decisions, None, seconds)
         case = None
@@ -275,6 +304,13 @@ class Guarded:
         event = self._event("outcome", answer.id, answer.asked, answer.decisions)
         outputs = (digest,) if digest else ()
         return event.model_copy(update={"outputs": outputs, "seconds": answer.seconds, "note": note})
+
+
+def _unsettled(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+    """What was decided of the picture that is there now; what led to drawing it again is settled."""
+    return tuple(
+        decision for decision in decisions if decision.stage == "output" and decision.changed is None
+    )
 
 
 def _redrawn(request: Request, attempt: int) -> Request:

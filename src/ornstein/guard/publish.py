@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ornstein.errors import OrnsteinError
 from ornstein.generator import Imprint
 from ornstein.guard.credentials.claim import Claim
-from ornstein.guard.credentials.signing import Signer
+from ornstein.guard.credentials.signing import Signed, Signer
 from ornstein.guard.policy import Policy, Watermark
 from ornstein.guard.watermark.code import Shading, marks, read_key
 from ornstein.guard.watermark.pattern import Pattern
@@ -103,13 +103,16 @@ class Publisher:
         if self.signer is None:
             return File(data)
         request = record.request
-        signed = self.signer.sign(data, Claim.of(record, request.steps * evaluations(request.sampler)))
-        note = "the time-stamp service is down: signed without a stamp" if signed.stamp == "down" else ""
-        return File(signed.data, note)
+        return _file(self.signer.sign(data, Claim.of(record, request.steps * evaluations(request.sampler))))
 
-    def edited(self, data: bytes, claim: Claim, parent: bytes) -> bytes:
+    def edited(self, data: bytes, claim: Claim, parent: bytes) -> File:
         """A file that was made from another, signed with that one as its ingredient. Raises OrnsteinError."""
-        return self.signer.sign(data, claim, parent).data if self.signer else data
+        return _file(self.signer.sign(data, claim, parent)) if self.signer else File(data)
+
+
+def _file(signed: Signed) -> File:
+    down = signed.stamp == "down"
+    return File(signed.data, "the time-stamp service is down: signed without a stamp" if down else "")
 
 
 def _second(marking: Watermark) -> Pattern | Posthoc | None:
