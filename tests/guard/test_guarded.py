@@ -6,6 +6,7 @@ import errno
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -140,9 +141,13 @@ def test_a_check_that_breaks_down_lets_nothing_pass(guard: Guard, monkeypatch: p
     def broken(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(guarded.outputs.filter, "check", broken)
-    with pytest.raises((CheckerError, MemoryError)):
+    monkeypatch.setattr("ornstein.guard.pictures.opennsfw.OpenNsfw.scores", broken)
+    with pytest.raises(CheckerError):
         guarded.generate("a cat", 1)
+    sources = SimpleNamespace(least=lambda alpha: 0.99, check=broken)
+    monkeypatch.setattr("ornstein.guard.outputs.Sources.open", lambda bundle: sources)
+    with pytest.raises(CheckerError, match="search for copies"):
+        guard(output="{checkers: []}").generate("a cat", 1)
     with pytest.raises(OrnsteinError, match="nosuch"):
         guard(output="{copies: null, checkers: [{checker: nosuch, label: x, deny: 0.5, reason: why}]}")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ornstein.guard.decision import Decision
+from ornstein.guard.decision import CheckerError, Decision
 from ornstein.guard.pictures.filter import PictureFilter
 from ornstein.guard.policy import OutputStage
 from ornstein.guard.trace.sources import Sources
@@ -49,10 +49,13 @@ class OutputChecks:
             return [()] * len(batch)
         if self.sources is None:
             return [(Decision(stage="output", action="allow", rule="copies", reason=UNKNOWN),)] * len(batch)
-        least = self.sources.least(copies.alpha)
+        try:
+            least, found = self.sources.least(copies.alpha), self.sources.check(batch)
+        except Exception as error:  # whatever it is, nothing passes unchecked
+            raise CheckerError(f"the search for copies broke down ({type(error).__name__})") from error
         return [
             (Decision(stage="output", action=copies.action, rule="copies", reason=NEAR, finding=finding),)
             if finding.score >= least
             else ()
-            for finding in self.sources.check(batch)
+            for finding in found
         ]
