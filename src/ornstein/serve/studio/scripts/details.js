@@ -4,7 +4,7 @@ import { at, h, openDialog } from "./dom.js";
 import { icon } from "./icons.js";
 import { problem, toast } from "./notices.js";
 import { DOWNLOADS, download, image } from "./tiles.js";
-import { day, energy, hour, money, number, settingsOf, span } from "./words.js";
+import { day, hour, money, number, settingsOf, span } from "./words.js";
 
 const STATES = {
   trusted: ["good", "shield", "Credential verified"],
@@ -61,14 +61,15 @@ async function erase(picture, dialog, gone) {
 }
 
 function sections(facts) {
+  const { request } = facts, told = [...new Set([...request.told, ...facts.told])];
   return [
     section("Origin", credential(facts.credential)),
-    facts.sources && section("Most similar licensed pictures", sources(facts.sources, facts.similarity)),
-    facts.told?.length > 0 && section("What the policy did", h("ul", {}, facts.told.map((line) => h("li", {}, line)))),
+    section("Most similar licensed pictures", sources(facts.nearest)),
+    told.length > 0 && section("What the policy did", h("ul", {}, told.map((line) => h("li", {}, line)))),
     section("Settings", list([
-      ["seed", facts.seed], ...settingsOf(facts.settings), ["pixels", `${facts.width} × ${facts.height}`], ["made", `${day(facts.created)}, ${hour(facts.created)}`],
+      ["model", request.model], ["seed", facts.seed], ...settingsOf(request.settings), ["made", `${day(request.created)}, ${hour(request.created)}`],
     ])),
-    section("Cost", cost(facts.spent ?? {})),
+    section(request.outputs.length > 1 ? `Cost of the ${request.outputs.length} pictures of this request` : "Cost", cost(request)),
   ].filter(Boolean);
 }
 
@@ -90,8 +91,8 @@ function credential(verdict) {
   );
 }
 
-function sources(found, p) {
-  if (!found.length) return h("p.soft", {}, "This model does not tell what it learned from.");
+function sources(found) {
+  if (!found?.length) return h("p.soft", {}, "Not known for this model.");
   return h(
     "div", {},
     h("p.small.soft", {}, "Similar is not derived: these are the training pictures nearest to this one."),
@@ -104,15 +105,12 @@ function sources(found, p) {
         h("span.soft", { title: "distance, 0 to 2" }, number(source.distance, 2)),
       ),
     ),
-    p != null && h("p.small.soft", {}, `${number(100 * p, 1)}% of honest pictures are as near to a training picture.`),
   );
 }
 
-function cost(spent) {
-  const how = spent.energy_source ? ` (${spent.energy_source})` : "";
+function cost({ spent, price, currency }) {
   return list([
-    ["evaluations", spent.evaluations == null ? null : number(spent.evaluations)], ["waited", spent.waited == null ? null : span(spent.waited)],
-    ["computed", spent.computed == null ? null : span(spent.computed)], ["checked", spent.guarded == null ? null : span(spent.guarded)],
-    ["energy", spent.joules == null ? null : energy(spent.joules) + how], ["price", spent.price == null ? null : money(spent.price, spent.currency)],
+    ["evaluations", number(spent.evaluations)], ["waited", span(spent.waited)], ["computed", span(spent.computed)],
+    ["checked", span(spent.guarded)], ["price", price ? money(price, currency) : null],
   ]);
 }

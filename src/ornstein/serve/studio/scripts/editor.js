@@ -1,5 +1,5 @@
 // Redraw a picture, or the painted part of it: one of the studio's, or one that was brought.
-import { api } from "./api.js";
+import { api, ApiError } from "./api.js";
 import { at, choice, field, h, openDialog, slider } from "./dom.js";
 import { Easel } from "./easel.js";
 import { icon } from "./icons.js";
@@ -53,12 +53,12 @@ async function open(file, prompt, model, submit, style = "") {
   form.onsubmit = async (event) => {
     event.preventDefault();
     const wrong = complaint(said, masked(), easel);
-    if (wrong) return errors.replaceChildren(problem({ status: 400, message: wrong, refused: false }));
+    if (wrong) return errors.replaceChildren(problem(new ApiError(400, { message: wrong })));
     const mask = masked() ? await easel.mask.png() : null;
     at("editor").close();
     submit({
       model: model.id, prompt: said.value.trim(), image: file, mask, n: Number(form.elements["edit-n"].value),
-      strength: Number(form.elements.strength.value), size: `${model.defaults.size}x${model.defaults.size}`, style,
+      strength: Number(form.elements.strength.value), size: model.size, style,
     });
   };
   form.onkeydown = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(); };

@@ -8,11 +8,12 @@ import { History, showRecent, titleOf } from "./history.js";
 import { icon } from "./icons.js";
 import { askKey } from "./keys.js";
 import { showModel } from "./model.js";
-import { banner, clearBanner, problem, toast } from "./notices.js";
+import { banner, clearBanner, problem, sentence, toast } from "./notices.js";
 import { cancelLast, draw } from "./stage.js";
 import { showUsage } from "./usage.js";
 import { frame, showHelp } from "./frame.js";
 
+const EXAMPLES = ["a red apple", "a sleeping cat", "a green car", "a birthday cake", "a blue heart"];
 const VIEWS = ["create", "history", "model", "usage"];
 const AGAIN = 3000; // milliseconds between looks at a server that is away or loading
 const history = new History(at("history"));
@@ -24,9 +25,9 @@ async function start(name = null) {
     const [me, models] = await Promise.all([api.me(), api.models()]);
     showKey(me);
     const chosen = models.find(({ id }) => id === (name ?? composer.kept().model)) ?? models[0];
-    const [facts, samplers] = await Promise.all([api.model(chosen.id), api.samplers(chosen.id)]);
-    model = facts;
-    composer.show(models, model, samplers, start);
+    if (!chosen) return away("away", "The server is loading its models.");
+    model = await api.model(chosen.id);
+    composer.show(models, model, start);
     if (!at("stage").children.length) welcome();
     route();
   } catch (error) {
@@ -36,7 +37,7 @@ async function start(name = null) {
 }
 
 function welcome() {
-  const examples = (model.examples ?? []).slice(0, 6).map((prompt) => h("button", { type: "button", onclick: () => example(prompt) }, prompt));
+  const examples = (model.classes.length ? model.classes : EXAMPLES).slice(0, 6).map((prompt) => h("button", { type: "button", onclick: () => example(prompt) }, prompt));
   at("stage").replaceChildren(
     h("div.empty", {}, h("h2", {}, "What shall we draw?"), h("p", {}, "Say it in the box, choose a style, and watch the pictures come out of noise."), h("div.row", {}, examples)),
   );
@@ -62,7 +63,7 @@ function edit(fields) {
 
 async function vary({ picture, entry }) {
   try {
-    const fields = { model: entry.model, image: picture.blob ?? (await api.content(picture.id)), n: 4, prompt: entry.prompt };
+    const fields = { model: entry.model, image: picture.blob ?? (await api.content(picture.id)), n: 4 }; // the file says what it shows
     await run({ entry: { kind: "variation", prompt: titleOf(entry), model: entry.model, settings: {} }, count: 4, start: (signal) => api.vary(fields, signal) });
   } catch (error) {
     toast(`The picture cannot be varied: ${error.message}`);
@@ -156,7 +157,7 @@ function listen() {
   });
   busy.addEventListener("key", () => askKey(() => (model ? route() : start())));
   busy.addEventListener("offline", () => away("offline", "The server cannot be reached."));
-  busy.addEventListener("loading", () => away("loading", "The server is loading its models…"));
+  busy.addEventListener("away", ({ detail }) => away("away", sentence(detail)));
   busy.addEventListener("online", () => clearBanner("offline"));
 }
 
@@ -167,7 +168,7 @@ function away(kind, text) {
   away.timer = setTimeout(async () => {
     if (!(await api.ready().catch(() => false))) return away(kind, text);
     clearBanner("offline");
-    clearBanner("loading");
+    clearBanner("away");
     if (!model) start();
   }, AGAIN);
 }

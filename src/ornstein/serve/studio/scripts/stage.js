@@ -3,6 +3,7 @@ import { api, blobOf } from "./api.js";
 import { at, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { problem } from "./notices.js";
+import { remember } from "./prompts.js";
 import { Waiting } from "./tiles.js";
 import { shortly, span } from "./words.js";
 
@@ -46,6 +47,7 @@ class PictureSet {
   constructor({ entry, count }, control) {
     this.entry = entry;
     this.pictures = Array(count).fill(null);
+    this.held = [];
     this.tiles = this.pictures.map(() => new Waiting());
     this.status = h("span", { role: "status" }, "Waiting for its turn…");
     this.stop = h("button.quiet", { type: "button", onclick: () => control.abort() }, icon("stop"), "Cancel");
@@ -62,12 +64,13 @@ class PictureSet {
   }
 
   take(event) {
-    const place = event.index ?? 0;
+    const place = event.image_index ?? 0;
+    this.held = event.held ?? [];
+    remember(event.request, this.entry.prompt);
     if (event.type.endsWith("partial_image")) {
       this.status.textContent = "Drawing…";
       this.tiles[place]?.preview(event.b64_json, event.output_format, event.partial_image_index, 3);
     } else if (event.type.endsWith("completed")) this.#complete(event, place);
-    else if (event.type.endsWith("held_back")) this.tiles[place]?.held(event.told?.join(" · ") || "Held back by the policy");
   }
 
   #complete(event, place) {
@@ -85,20 +88,22 @@ class PictureSet {
   async lookAtQueue() {
     if (this.status.textContent === "Drawing…") return;
     try {
-      const { waiting } = await api.queue();
+      const waiting = (await api.queue()).find(({ model }) => model === this.entry.model)?.waiting ?? 0;
       if (waiting > 0) this.status.textContent = `Waiting: ${waiting} in the queue`;
     } catch { /* the request itself will tell */ }
   }
 
   finish(seconds) {
     const came = this.pictures.filter(Boolean).length, of = this.pictures.length;
-    this.pictures.forEach((picture, place) => picture || this.#lacks(place));
+    this.tiles.filter((_, place) => !this.pictures[place]).forEach((tile, place) => tile.held(this.#why(place)));
     this.stop.remove();
     this.status.textContent = came === of ? `Done in ${span(seconds)}` : `${came} of ${of} in ${span(seconds)}; the others were held back`;
   }
 
-  #lacks(place) {
-    if (this.tiles[place].element.ariaBusy) this.tiles[place].held("Held back by the policy");
+  /** Why the first, second … of the pictures that were held back was. */
+  #why(place) {
+    const { told, case: review } = this.held[place] ?? {};
+    return [told?.join(" · ") || "Held back by the policy", review && `A person will decide: case ${review}`].filter(Boolean).join(". ");
   }
 
   fail(error, job) {
