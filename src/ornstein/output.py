@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ornstein.config import as_text, changes, parse
 from ornstein.data.atomic import new_file
+from ornstein.drawing import NOTHING, Spent
 from ornstein.errors import OrnsteinError, UsageError, nearest
 from ornstein.record import FileForm, Record
 
@@ -40,10 +41,12 @@ class Output:
     Attributes:
         array: uint8 (H, W, 4) premultiplied RGBA, (H, W, 3) RGB, or (H, W, 1) grey.
         record: how it was made; ``ornstein replay`` makes it again.
+        spent: what it took.
     """
 
     array: np.ndarray
     record: Record
+    spent: Spent = NOTHING
 
     @property
     def image(self) -> Image.Image:

@@ -13,10 +13,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from ornstein import __version__
 from ornstein.config import Config
+from ornstein.control.source import Brought
 from ornstein.request import Request
 
 MAX_ROWS = 64
-LATER = ("policy", "mark")
+LATER = ("policy", "mark", "source")
 
 
 class ModelName(Config):
@@ -98,6 +99,7 @@ class Record(Config):
 
     Attributes:
         policy: hash of the policy under which it was made; None without a guard. mark: None without a watermark.
+        source: what it was made from; None for noise alone.
     """
 
     version: Literal[1] = 1
@@ -108,6 +110,7 @@ class Record(Config):
     form: FileForm = FileForm()
     policy: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     mark: Mark | None = None
+    source: Brought | None = None
 
     @model_serializer(mode="wrap")
     def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
