@@ -1,1 +1,1 @@
-"""A bundle as a service: an engine that batches, an interface people know, and the books kept."""
+"""A bundle as a service: the engine, the API people know, the studio in the browser, and the books kept."""
