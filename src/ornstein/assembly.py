@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +48,19 @@ class AutocastNetwork:
         """As ``precondition.Network``."""
         with torch.autocast(z.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.network(z.float(), logsnr.float(), *condition.tensors)
+
+
+@dataclass(frozen=True)
+class CountingNetwork:
+    """Tells how many rows each evaluation of a ``precondition.Network`` has."""
+
+    network: Callable[..., Tensor]
+    tell: Callable[[int], None]
+
+    def __call__(self, z: Tensor, logsnr: Tensor, condition: Any) -> Tensor:
+        """As ``precondition.Network``."""
+        self.tell(len(z))
+        return self.network(z, logsnr, condition)
 
 
 class InferenceCopies:

@@ -9,13 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ornstein.assembly import AutocastNetwork, ConditionedNetwork, InferenceCopies, fast_dtype
+from ornstein.assembly import (
+    AutocastNetwork,
+    ConditionedNetwork,
+    CountingNetwork,
+    InferenceCopies,
+    fast_dtype,
+)
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.parts import Phrase
 from ornstein.condition.text import TextEncoder
 from ornstein.condition.tokens import Tokens
+from ornstein.control.keep import Keep, free
+from ornstein.control.source import Source
 from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.precondition import NetworkDenoiser
+from ornstein.drawing import Imprint
 from ornstein.errors import UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
 from ornstein.guide.rules import RuleSetting, on_path
@@ -29,9 +38,6 @@ from ornstein.reuse import ReusingNetwork
 from ornstein.sample.loop import State, trajectory
 from ornstein.sample.registry import find_method
 from ornstein.sample.stepper import Method
-
-Imprint = Callable[[Tensor, Sequence[int]], Tensor]
-"""Changes noise (rows, *shape) of unit variance, one seed a row, before pictures are made of it; each row alone."""
 
 
 class Generator:
@@ -97,20 +103,27 @@ class Generator:
         schedule: ScheduleSetting | None = None,
         reuse: int = 1,
         imprint: Imprint | None = None,
+        sources: Sequence[Source | None] = (),
         network: nn.Module | None = None,
         dtype: torch.dtype | None = None,
+        tell: Callable[[int], None] | None = None,
     ) -> Iterator[State]:
-        """Yield the sampler's states for one batch: one prompt, seed, number of steps and scale a row."""
+        """Yield the sampler's states for one batch: one prompt, seed, number of steps and scale a row.
+
+        `tell` is told how many rows each evaluation of the network has.
+        """
         path = self.recipe.process.path
         method, grids = self.plan(sampler, steps, size)
-        x = self.start(seeds, size, [grid[0] for grid in grids], imprint)
+        x, ways, keep = self.begin(seeds, size, grids, imprint, sources)
         condition = self.condition(prompts, negatives, guidance, grids)
         denoiser = self.denoiser(network, dtype)
         if reuse > 1:
             reusing = ReusingNetwork.of(denoiser.network, reuse)
             denoiser, condition = replace(denoiser, network=reusing), reusing.begin(condition)
+        if tell is not None:
+            denoiser = replace(denoiser, network=CountingNetwork(denoiser.network, tell))
         denoiser = self.guided(denoiser, rule, schedule)
-        yield from trajectory(method, denoiser, path, x, grids, condition, seeds)
+        yield from trajectory(method, denoiser, path, x, ways, condition, seeds, keep)
 
     def plan(
         self, sampler: str, steps: Sequence[int], size: int | None = None
@@ -127,6 +140,53 @@ class Generator:
         """Which times pictures of `size` visit; of the model's own size where None."""
         return self.recipe.sampling.grid
 
+    def begin(
+        self,
+        seeds: Sequence[int],
+        size: int,
+        grids: Sequence[Tensor],
+        imprint: Imprint | None = None,
+        sources: Sequence[Source | None] = (),
+    ) -> tuple[Tensor, list[Tensor], Keep | None]:
+        """Where each row starts, the times it visits, and what puts back what may not change; None where all may.
+
+        Args:
+            seeds: one a row.
+            size: side in pixels.
+            grids: all times of each row; a source lets it start at a later one (SDEdit: Meng et al. 2021, arXiv
+                2108.01073).
+            imprint: changes the noise.
+            sources: one a row, None for those that start from noise alone; () for none at all.
+
+        Returns:
+            Samples (rows, *shape), float32; the rest of the grids; a ``loop.Control``.
+
+        Raises:
+            UsageError: a size this model's network cannot have.
+        """
+        if not any(sources):
+            return self.start(seeds, size, [grid[0] for grid in grids], imprint), list(grids), None
+        shape, path = self.recipe.codec.shape(size), self.recipe.process.path
+        noise, clean = self.noise(seeds, size, imprint), torch.zeros(len(seeds), *shape)
+        rows = [row for row, source in enumerate(sources) if source is not None]
+        clean[rows] = self.encode(np.stack([source.picture for source in sources if source])).cpu()
+        ways = [
+            grid if source is None else grid[source.skipped(len(grid) - 1) :]
+            for grid, source in zip(grids, sources, strict=True)
+        ]
+        at = path(torch.stack([way[0] for way in ways])).like(noise)
+        x = at.alpha.float() * clean + at.sigma.float() * noise
+        plain = torch.tensor([source is None for source in sources])
+        if plain.any():
+            x[plain] = noise[plain] * at.scale.float()[plain]
+        changes = free(sources, shape)
+        keep = (
+            None if changes.all() else Keep(path, *(part.to(self.device) for part in (clean, noise, changes)))
+        )
+        x = x.to(self.device)
+        first = torch.stack([way[0] for way in ways]).to(x)
+        return (x if keep is None else keep(x, first, torch.arange(len(x)))), ways, keep
+
     def start(
         self, seeds: Sequence[int], size: int, times: Sequence[Tensor], imprint: Imprint | None = None
     ) -> Tensor:
@@ -135,6 +195,12 @@ class Generator:
         Raises:
             UsageError: a size this model's network cannot have.
         """
+        noise = self.noise(seeds, size, imprint)
+        scale = self.recipe.process.path(torch.stack(list(times))).scale.float()
+        return (noise * pad(scale, noise)).to(self.device)
+
+    def noise(self, seeds: Sequence[int], size: int, imprint: Imprint | None = None) -> Tensor:
+        """Noise of unit variance, float32 (rows, *shape of a sample), on the CPU. Raises as ``start``."""
         recipe = self.recipe
         if size % recipe.network.multiple:
             raise UsageError(
@@ -142,10 +208,7 @@ class Generator:
             )
         noise = row_noise(seeds, 0, torch.empty(len(seeds), *recipe.codec.shape(size)))
         assert isinstance(noise, Tensor)
-        if imprint is not None:
-            noise = imprint(noise, seeds)
-        scale = recipe.process.path(torch.stack(list(times))).scale.float()
-        return (noise * pad(scale, noise)).to(self.device)
+        return noise if imprint is None else imprint(noise, seeds)
 
     def condition(
         self,

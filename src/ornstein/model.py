@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,8 +21,10 @@ from ornstein.assembly import (
 from ornstein.bundle import DTYPES, MANIFEST, SOURCES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
-from ornstein.errors import OrnsteinError
-from ornstein.generator import Generator, Imprint
+from ornstein.control.source import Source
+from ornstein.drawing import Imprint, Previews, Spent
+from ornstein.errors import OrnsteinError, UsageError
+from ornstein.generator import Generator
 from ornstein.guide.rules import RuleSetting
 from ornstein.guide.schedules import ScheduleSetting
 from ornstein.limits import LARGEST, SMALLEST, refuse
@@ -30,6 +33,7 @@ from ornstein.prompts import parts_of, said
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import Computation, ModelName, Platform, Record, sharing
 from ornstein.request import Progress, Request, batches, fitting, requests
+from ornstein.sample.fitted import FITTED
 from ornstein.shelf import find
 
 if TYPE_CHECKING:
@@ -187,42 +191,74 @@ class Model(Generator):
         self,
         asked: Sequence[Request],
         *,
+        sources: Sequence[Source | None] = (),
         imprint: Imprint | None = None,
         progress: Progress = lambda done, of: None,
+        previews: Previews | None = None,
     ) -> list[Output]:
         """The pictures of requests that are spelled out, in their order; ``generate`` spells them out.
 
         Args:
             asked: what to make.
+            sources: what each picture is made from, None for noise alone; () for none at all.
             imprint: changes the noise that pictures start from.
-            progress: told (steps done, steps in all).
+            progress: told (steps done, steps in all). What it raises stops the work.
+            previews: shown on the way.
 
         Raises:
             UsageError: what this model cannot do, before anything runs.
         """
+        given = list(sources) or [None] * len(asked)
         self._refuse(asked)
-        plan = batches(asked, self.rows)
+        self.refuse_sources(asked, given)
         outputs: dict[int, Output] = {}
-        done, total = 0, sum(asked[batch[0]].steps for batch in plan)
+        taken = [_taken(request, source) for request, source in zip(asked, given, strict=True)]
+        plan = batches(asked, self.rows, taken if any(given) else ())
+        done, total = 0, sum(taken[batch[0]] for batch in plan)
         for batch in plan:
+            started, evaluated = time.perf_counter(), list[int]()
             rows = [asked[index] for index in batch]
             pictures = self._run(
-                rows, self.dtype, imprint, lambda step, offset=done: progress(offset + step, total)
-            )
+                rows, self.dtype, imprint, [given[index] for index in batch],
+                lambda step, offset=done: progress(offset + step, total),
+                previews and _of_rows(previews, batch), evaluated.append,
+            )  # fmt: skip
+            share = (time.perf_counter() - started) / len(batch)
+            spent = Spent(evaluations=sum(evaluated) // len(batch), computed=share)
             for row, (index, picture) in enumerate(zip(batch, pictures, strict=True)):
-                outputs[index] = Output(picture, self._record(rows, row))
-            done += rows[0].steps
+                outputs[index] = Output(picture, self._record(rows, row, given[index]), spent)
+            done += taken[batch[0]]
         return [outputs[index] for index in range(len(asked))]
 
-    def replay(self, record: Record, imprint: Imprint | None = None) -> Output:
+    def refuse_sources(self, asked: Sequence[Request], sources: Sequence[Source | None]) -> None:
+        """Raise UsageError for sources that requests cannot start from."""
+        if len(sources) != len(asked):
+            raise UsageError(f"{len(asked)} pictures need as many sources, not {len(sources)}")
+        for request, source in zip(asked, sources, strict=True):
+            if source is None:
+                continue
+            height, width, channels = source.picture.shape
+            needed = self.recipe.codec.channels
+            if (height, width, channels) != (request.size, request.size, needed):
+                raise UsageError(
+                    f"the picture is {width} x {height} of {channels} channels: this model needs "
+                    f"{request.size} x {request.size} of {needed}"
+                )
+            if source.skipped(request.steps) and request.sampler.startswith(FITTED):
+                raise UsageError("a fitted sampler starts from noise: choose another one, or strength 1")
+            if request.reuse > 1 or request.compose:
+                raise UsageError("a composed prompt, or reuse, cannot start from a picture: leave them out")
+
+    def replay(self, record: Record, imprint: Imprint | None = None, source: Source | None = None) -> Output:
         """Make a picture again from its record: the same numbers on the same machine and build.
 
         Args:
             record: of the picture.
             imprint: that changed its noise then.
+            source: that it was made from.
 
         Raises:
-            OrnsteinError: it was made by another model.
+            OrnsteinError: it was made by another model, or from another source.
         """
         made_by, name = record.model.fingerprint, record.model.name
         if made_by is None:
@@ -232,12 +268,14 @@ class Model(Generator):
             raise OrnsteinError(
                 f"this picture was made by another model: {name!r} {made_by[:10]}, not {mine}"
             )
+        if record.source != (source and source.brought):
+            raise OrnsteinError(_other_source(record, source))
         self._refuse([record.request])
         computation = record.computation
         rows = [record.request] * computation.rows  # neighbours never matter, only how many there are
         with sharing(computation.threads):
-            pictures = self._run(rows, DTYPES[computation.dtype], imprint)
-            made = self._record(rows, computation.row, computation.dtype)
+            pictures = self._run(rows, DTYPES[computation.dtype], imprint, [source] * len(rows))
+            made = self._record(rows, computation.row, source, computation.dtype)
         kept = {"form": record.form, "policy": record.policy, "mark": record.mark}
         return Output(pictures[computation.row], made.model_copy(update=kept))
 
@@ -279,7 +317,10 @@ class Model(Generator):
         rows: Sequence[Request],
         dtype: torch.dtype,
         imprint: Imprint | None = None,
+        sources: Sequence[Source | None] = (),
         progress: Callable[[int], None] = lambda step: None,
+        previews: Previews | None = None,
+        tell: Callable[[int], None] = lambda rows: None,
     ) -> np.ndarray:
         """Pictures of one batch of like requests, uint8 (rows, H, W, C) premultiplied."""
         states = self.trajectory(
@@ -294,16 +335,37 @@ class Model(Generator):
             schedule=rows[0].schedule,
             reuse=rows[0].reuse,
             imprint=imprint,
+            sources=sources,
             dtype=dtype,
+            tell=tell,
         )
-        x = None
+        x, shown = None, previews.after(_taken(rows[0], sources[0] if sources else None)) if previews else ()
         for state in states:
             progress(state.step)
             x = state.x
+            if previews and state.step in shown:
+                assert isinstance(state.mean, Tensor)
+                guesses = self._kept(self.decode(state.mean, dtype), sources)
+                for row, guess in enumerate(guesses):
+                    previews.show(row, shown.index(state.step), guess)
         assert isinstance(x, Tensor)
-        return self.decode(x, dtype)
+        return self._kept(self.decode(x, dtype), sources)
 
-    def _record(self, rows: Sequence[Request], row: int, dtype: DtypeName | None = None) -> Record:
+    @staticmethod
+    def _kept(pictures: np.ndarray, sources: Sequence[Source | None]) -> np.ndarray:
+        """Pictures with the very pixels of their sources where those stay."""
+        if not any(sources):
+            return pictures
+        return np.stack(
+            [
+                picture if source is None else source.kept(picture)
+                for picture, source in zip(pictures, sources, strict=True)
+            ]
+        )
+
+    def _record(
+        self, rows: Sequence[Request], row: int, source: Source | None = None, dtype: DtypeName | None = None
+    ) -> Record:
         return Record(
             request=rows[row],
             model=ModelName(name=self.recipe.name, fingerprint=self.bundle and self.bundle.fingerprint),
@@ -314,4 +376,24 @@ class Model(Generator):
                 threads=torch.get_num_threads(),
             ),
             platform=Platform.here(self.device),
+            source=source and source.brought,
         )
+
+
+def _taken(request: Request, source: Source | None) -> int:
+    """Steps that are taken."""
+    return request.steps - (source.skipped(request.steps) if source else 0)
+
+
+def _of_rows(previews: Previews, batch: Sequence[int]) -> Previews:
+    """Previews of a batch's rows, told by the pictures they are."""
+    return Previews(previews.count, lambda row, number, guess: previews.show(batch[row], number, guess))
+
+
+def _other_source(record: Record, source: Source | None) -> str:
+    if record.source is None:
+        return "this picture was made from noise alone: name no source"
+    if source is None:
+        name = record.source.picture[:10]
+        return f"this picture was made from another one (sha256 of its pixels {name}): name it with --source"
+    return "this is not the source, mask or strength that this picture was made from"

@@ -13,10 +13,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from ornstein import __version__
 from ornstein.config import Config
+from ornstein.control.source import Brought
 from ornstein.request import Request
 
 MAX_ROWS = 64
-LATER = ("policy", "mark")
+LATER = ("policy", "mark", "source")
 
 
 class ModelName(Config):
@@ -69,10 +70,21 @@ class Platform(Config):
 
 
 class FileForm(Config):
-    """How the picture was written: the format, and what stands behind transparent parts (None: nothing)."""
+    """How the picture was written.
+
+    Attributes:
+        format: of the file. background: what stands behind transparent parts; None for nothing.
+        quality: of WebP and JPEG, 0 to 100; None for lossless WebP and JPEG at 95.
+    """
 
     format: Literal["png", "webp", "jpeg"] = "png"
     background: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = None
+    quality: Annotated[int, Field(ge=0, le=100)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a quality that was not chosen, which old records do not know."""
+        return {name: value for name, value in whole(self).items() if value is not None or name != "quality"}
 
 
 class Mark(Config):
@@ -87,6 +99,7 @@ class Record(Config):
 
     Attributes:
         policy: hash of the policy under which it was made; None without a guard. mark: None without a watermark.
+        source: what it was made from; None for noise alone.
     """
 
     version: Literal[1] = 1
@@ -97,6 +110,7 @@ class Record(Config):
     form: FileForm = FileForm()
     policy: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     mark: Mark | None = None
+    source: Brought | None = None
 
     @model_serializer(mode="wrap")
     def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -225,7 +225,9 @@ def _guided_otherwise(values: Mapping[str, Any], defaults: SamplingSection) -> b
 
 
 def batches(
-    requests: Sequence[Request], sizes: Sequence[int] | Callable[[int], Sequence[int]]
+    requests: Sequence[Request],
+    sizes: Sequence[int] | Callable[[int], Sequence[int]],
+    apart: Sequence[Any] = (),
 ) -> list[list[int]]:
     """Group requests into batches whose shape depends on nothing but its own number of rows.
 
@@ -236,13 +238,14 @@ def batches(
     Args:
         requests: what to make.
         sizes: allowed numbers of rows, falling, ending in 1; or a function that gives them for a side in pixels.
+        apart: one of each request, in which those of one batch must agree, too; () for nothing.
 
     Returns:
         For each batch, the indices of its requests.
     """
     alike: dict[Any, list[int]] = {}
     for index, request in enumerate(requests):
-        alike.setdefault(request.shape, []).append(index)
+        alike.setdefault((request.shape, apart[index] if apart else None), []).append(index)
     return [
         batch
         for group in alike.values()

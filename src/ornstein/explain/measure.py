@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ornstein.codec.pixels import PixelCodec
+from ornstein.drawing import Imprint
 from ornstein.errors import OrnsteinError
 from ornstein.evaluate.estimate import Estimate, of_mean
 from ornstein.evaluate.sets import real_pictures
-from ornstein.generator import Imprint
 from ornstein.guide.classifier_free import Guided
 from ornstein.model import Model
 from ornstein.process.noise import row_noise

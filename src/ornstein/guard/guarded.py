@@ -6,12 +6,14 @@ import hashlib
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ornstein.control.source import Source
+from ornstein.drawing import NOTHING, Drawer, Previews, Spent
 from ornstein.guard.asking import Checked, PromptChecks, refusal
 from ornstein.guard.credentials.claim import Claim
 from ornstein.guard.decision import Decision, RefusedError, strictest
@@ -22,6 +24,7 @@ from ornstein.guard.publish import File, Publisher
 from ornstein.guard.records.entry import Event, Said, Settings
 from ornstein.guard.records.log import RecordLog
 from ornstein.guard.review import Reviews
+from ornstein.guard.work import Check, Work
 from ornstein.model import Model
 from ornstein.output import FileForm, Output, file_form, refuse_existing, write
 from ornstein.record import Record
@@ -40,7 +43,8 @@ class Answer:
         output: the picture; None where it was held back.
         decisions: all that was decided, at every stage; what was changed stands in them and is to be disclosed.
         case: of the review that it waits for; None where it waits for none.
-        seconds: its share of the call.
+        seconds: its share of the call. spent: on this picture, all tries together.
+        source: what it was made from; None for noise alone.
     """
 
     id: str
@@ -49,6 +53,8 @@ class Answer:
     decisions: tuple[Decision, ...]
     case: str | None = None
     seconds: float = 0.0
+    spent: Spent = NOTHING
+    source: Source | None = None
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -101,15 +107,45 @@ class Guarded:
         asked = requests(prompts, n, seeds, negative, self.model.recipe.sampling, **settings)
         return self.make(asked, progress=progress)
 
-    def make(self, asked: Sequence[Request], *, progress: Progress = lambda done, of: None) -> list[Answer]:
-        """The answers to requests that are spelled out, in their order. Raises as ``generate``."""
+    def make(
+        self,
+        asked: Sequence[Request],
+        *,
+        sources: Sequence[Source | None] = (),
+        progress: Progress = lambda done, of: None,
+        previews: Previews | None = None,
+        draw: Drawer | None = None,
+        check: Check | None = None,
+    ) -> list[Answer]:
+        """The answers to requests that are spelled out, in their order. Raises as ``generate``.
+
+        Args:
+            asked: what to make.
+            sources: what each picture is made from, None for noise alone; they are looked at first. () for none at all.
+            progress: told (steps done, steps in all). What it raises stops the work.
+            previews: shown on the way, each after it was looked at as finished pictures are, or not at all.
+            draw: in place of ``Model.make``.
+            check: in place of ``OutputChecks.check``.
+        """
         started, name = time.perf_counter(), uuid.uuid4().hex
+        given = list(sources) or [None] * len(asked)
+        if any(given):
+            self.model.refuse_sources(asked, given)
+            self.look_at(np.stack([source.picture for source in given if source]))
         checked = self._ask(asked, name)
-        found = self._look(checked, self._draw([request for request, _ in checked], progress))
+        work = Work(draw or self.model.make, check or self.outputs.check, given)
+        asking = (time.perf_counter() - started) / max(len(asked), 1)
+        made = self._draw(work, range(len(asked)), [request for request, _ in checked], progress, previews)
+        found = self._look(work, checked, made)
         seconds = (time.perf_counter() - started) / max(len(asked), 1)
         answers = [
-            self._answer(name, request, output, before + after, seconds)
-            for request, (_, before), (output, after) in zip(asked, checked, found, strict=True)
+            replace(
+                self._answer(name, request, output, before + after, seconds, source),
+                spent=output.spent + Spent(guarded=asking),
+            )
+            for request, (_, before), (output, after), source in zip(
+                asked, checked, found, given, strict=True
+            )
         ]
         self._write_down([self._outcome(answer) for answer in answers if answer.output is None])
         return answers
@@ -120,7 +156,11 @@ class Guarded:
         Raises:
             OrnsteinError: they cannot be signed, or cannot be put on record.
         """
-        made = [self.publisher.file(answer.output, form) for answer in answers if answer.output is not None]
+        made = [
+            self.publisher.file(answer.output, form, answer.source)
+            for answer in answers
+            if answer.output is not None
+        ]
         going = [answer for answer in answers if answer.output is not None]
         self._write_down(
             [self._outcome(answer, file.sha256, file.note) for answer, file in zip(going, made, strict=True)]
@@ -168,19 +208,21 @@ class Guarded:
         write(path, self.files([answer], form)[0].data, force)
         return path
 
-    def replay(self, record: Record) -> Answer:
-        """As ``Model.replay``, for a prompt that this policy lets pass unchanged; the picture is looked at again.
+    def replay(self, record: Record, source: Source | None = None) -> Answer:
+        """As ``Model.replay``, for a prompt that this policy lets pass unchanged; pictures are looked at again.
 
         Raises:
             RefusedError: it does not. OrnsteinError: another model, or another watermark's key.
         """
         started, name = time.perf_counter(), uuid.uuid4().hex
+        if source is not None:
+            self.look_at(source.picture[None])
         ((request, decisions),) = self._ask([record.request], name, quotas=False)
         if request != record.request:
             raise RefusedError("this policy would change the prompt of this picture: it cannot be made again")
-        output = self.model.replay(record, self.publisher.imprint_of(record))
+        output = self.model.replay(record, self.publisher.imprint_of(record), source)
         (seen,) = self.outputs.check([output.array])
-        return self._answer(name, request, output, decisions + seen, time.perf_counter() - started)
+        return self._answer(name, request, output, decisions + seen, time.perf_counter() - started, source)
 
     def permit(self, prompts: Sequence[str]) -> None:
         """Check prompts of work that draws nothing new; they pass unchanged or not at all.
@@ -230,23 +272,33 @@ class Guarded:
         self.prompts.refuse(asked, checked, bundle.fingerprint if bundle else self.model.recipe.name)
         return checked
 
-    def _draw(self, asked: Sequence[Request], progress: Progress) -> list[Output]:
-        """The pictures, marked where the sampler lets a mark live."""
+    def _draw(
+        self,
+        work: Work,
+        places: Sequence[int],
+        asked: Sequence[Request],
+        progress: Progress = lambda done, of: None,
+        previews: Previews | None = None,
+    ) -> list[Output]:
+        """The pictures at some places of the call, marked where the sampler lets a mark live."""
         outputs: dict[int, Output] = {}
         groups: dict[bool, list[int]] = {}
         for k, request in enumerate(asked):
             groups.setdefault(self.publisher.marks(request), []).append(k)
         total = sum(asked[k].steps for k in range(len(asked)))
         done = 0
-        for marked, places in groups.items():
+        for marked, group in groups.items():
             imprint = self.publisher.imprint if marked else None
-            made = self.model.make(
-                [asked[k] for k in places],
+            sources = [work.sources[places[k]] for k in group]
+            made = work.draw(
+                [asked[k] for k in group],
+                sources=sources if any(sources) else (),
                 imprint=imprint,
                 progress=lambda step, of, before=done: progress(min(before + step, total), total),
+                previews=previews and work.checked(previews, [places[k] for k in group]),
             )
-            done += sum(asked[k].steps for k in places)
-            for k, output in zip(places, made, strict=True):
+            done += sum(asked[k].steps for k in group)
+            for k, output in zip(group, made, strict=True):
                 outputs[k] = self._told(output, marked)
         return [outputs[k] for k in range(len(asked))]
 
@@ -254,13 +306,14 @@ class Guarded:
         """With the policy and the mark on its record."""
         record = output.record
         mark = self.publisher.mark(record.request.seed) if marked else None
-        return Output(output.array, record.model_copy(update={"policy": self.policy.hash, "mark": mark}))
+        told = record.model_copy(update={"policy": self.policy.hash, "mark": mark})
+        return replace(output, record=told)
 
     def _look(
-        self, checked: Sequence[Checked], outputs: list[Output]
+        self, work: Work, checked: Sequence[Checked], outputs: list[Output]
     ) -> list[tuple[Output, tuple[Decision, ...]]]:
         """Check pictures; draw copies again with other seeds, as often as the policy says."""
-        found = self.outputs.check([output.array for output in outputs])
+        outputs, found = work.look(outputs)
         copies = self.policy.output.copies
         for attempt in range(copies.tries if copies else 0):
             again = [
@@ -268,25 +321,32 @@ class Guarded:
             ]
             if not again:
                 break
-            made = self._draw([_redrawn(checked[k][0], attempt) for k in again], lambda done, of: None)
-            seen = self.outputs.check([output.array for output in made])
+            drawn = self._draw(work, again, [_redrawn(checked[k][0], attempt) for k in again])
+            made, seen = work.look(drawn)
             for k, output, decisions in zip(again, made, seen, strict=True):
                 changed = f"seed {checked[k][0].seed} became {output.record.request.seed}"
                 settled = [d.model_copy(update={"changed": changed}) for d in _unsettled(found[k])]
-                outputs[k], found[k] = output, (*settled, *decisions)
+                outputs[k] = replace(output, spent=outputs[k].spent + output.spent)
+                found[k] = (*settled, *decisions)
         return list(zip(outputs, found, strict=True))
 
     def _answer(
-        self, name: str, asked: Request, output: Output, decisions: tuple[Decision, ...], seconds: float
+        self,
+        name: str,
+        asked: Request,
+        output: Output,
+        decisions: tuple[Decision, ...],
+        seconds: float,
+        source: Source | None = None,
     ) -> Answer:
-        action = strictest(_unsettled(decisions))
+        action, spent = strictest(_unsettled(decisions)), output.spent
         if action == "allow":
-            return Answer(name, asked, output, decisions, None, seconds)
+            return Answer(name, asked, output, decisions, None, seconds, spent, source)
         case = None
         if action == "review":
             file = self.publisher.plain(output, FileForm())
             case = self.reviews.hold_picture(self.policy.hash, output.record, file, decisions).id
-        return Answer(name, asked, None, decisions, case, seconds)
+        return Answer(name, asked, None, decisions, case, seconds, spent, source)
 
     def _write_down(self, events: Sequence[Event]) -> None:
         """Put it on record; where that fails nothing goes on. Raises OrnsteinError."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ornstein.control.source import Source
+from ornstein.drawing import Imprint
 from ornstein.errors import OrnsteinError
-from ornstein.generator import Imprint
 from ornstein.guard.credentials.claim import Claim
 from ornstein.guard.credentials.signing import Signed, Signer
 from ornstein.guard.policy import Policy, Watermark
@@ -89,9 +90,13 @@ class Publisher:
             array = self.second.embed(array, record.request.seed)
         return encode(array, form, record if self.stage.prompt else None)
 
-    def file(self, output: Output, form: FileForm) -> File:
-        """One picture's file, signed where the policy signs. Raises OrnsteinError."""
-        return self.sign(self.plain(output, form), output.record)
+    def file(self, output: Output, form: FileForm, source: Source | None = None) -> File:
+        """One picture's file, signed where the policy signs; as edited where it had a source. Raises OrnsteinError."""
+        data = self.plain(output, form)
+        if source is None:
+            return self.sign(data, output.record)
+        parent = source.file or encode(source.picture, FileForm())
+        return self.edited(data, _claim(output.record), parent)
 
     def sheet(self, outputs: Sequence[Output], form: FileForm, columns: int | None = None) -> File:
         """Several pictures as one file; its credential tells how the first was made."""
@@ -102,12 +107,17 @@ class Publisher:
         """A file as it goes out: signed where the policy signs. Raises OrnsteinError."""
         if self.signer is None:
             return File(data)
-        request = record.request
-        return _file(self.signer.sign(data, Claim.of(record, request.steps * evaluations(request.sampler))))
+        return _file(self.signer.sign(data, _claim(record)))
 
     def edited(self, data: bytes, claim: Claim, parent: bytes) -> File:
         """A file that was made from another, signed with that one as its ingredient. Raises OrnsteinError."""
         return _file(self.signer.sign(data, claim, parent)) if self.signer else File(data)
+
+
+def _claim(record: Record) -> Claim:
+    request, brought = record.request, record.source
+    steps = request.steps if brought is None else max(1, round(brought.strength * request.steps))
+    return Claim.of(record, steps * evaluations(request.sampler))
 
 
 def _file(signed: Signed) -> File:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -22,6 +22,13 @@ from ornstein.sample.stepper import Method, Paths
 
 Active: TypeAlias = Shaped[Tensor, "active *part"] | Mapping[str, Shaped[Tensor, "active ..."]]
 """As ``Sample``: the rows that have not finished."""
+
+
+@runtime_checkable
+class Control(Protocol):
+    """``control(x, s, rows)``: what becomes of rows `rows` of a trajectory that have arrived at their times `s`."""
+
+    def __call__(self, x: Any, s: Any, rows: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ def trajectory(
     grids: Float[Tensor, "times ..."] | Sequence[Float[Tensor, "_ ..."]],
     condition: Any,
     seeds: Sequence[int],
+    control: Control | None = None,
 ) -> Iterator[State]:
     """Yield the state at the start and after each step.
 
@@ -63,6 +71,7 @@ def trajectory(
             elements stand at different times, for example known ones at 0 throughout.
         condition: anything with rows (``select_rows`` splits it), given to the denoiser.
         seeds: one a row, for stochastic methods.
+        control: changes the samples after each step.
 
     Raises:
         ValueError: if the number of grids or of seeds is not the number of rows.
@@ -85,6 +94,9 @@ def trajectory(
             method, denoiser, path, x, each, condition, seeds, memory, active, step
         )
         index = torch.tensor(active)
+        if control is not None:
+            like = first_tensor(moved)
+            moved = control(moved, torch.stack([each[row][step + 1] for row in active]).to(like), index)
         x = fieldwise(_replace, x, moved, index)
         means = fieldwise(_replace, x if means is None else means, mean, index)
         yield State(step + 1, steps, x, means)
