@@ -57,16 +57,15 @@ def serve(
         from ornstein.serve.opening import open_service
     except ImportError as error:
         raise MissingExtraError("serving", "serve") from error
-    from ornstein.serve.engine import Engine
     from ornstein.serve.service import Bounds
     from ornstein.shelf import find
 
     folders = [find(name) for name in bundles or ["emoji"]]
-    service = open_service(policy, database, store, Bounds(url_inputs=url_inputs == "on"))
+    service = open_service(folders, policy, database, store, Bounds(url_inputs=url_inputs == "on"))
     if service.local is not None and not _loopback(host):
         raise UsageError(f"{host} is open to others and there is no API key: make one with `ornstein keys create`")
     listening = _bound(host, port)
-    logs.install(log_format)
+    logs.set_up(log_format)
     config = uvicorn.Config(
         create_app(service, GRACE), log_config=None, server_header=False, timeout_graceful_shutdown=int(GRACE),
         h11_max_incomplete_event_size=32 << 10,
@@ -75,7 +74,7 @@ def serve(
 
     def load() -> None:
         try:
-            service.load(folders, lambda model: Engine(model, rows=rows, deterministic=deterministic, objective=objective))
+            service.load(folders, rows=rows, deterministic=deterministic, objective=objective)
         except Exception:  # told below, once the server has stopped
             server.should_exit = True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +12,14 @@ from functools import partial
 from typing import Any, Literal
 
 from ornstein.control.source import Source
-from ornstein.drawing import Previews, Spent
+from ornstein.drawing import NOTHING, Previews, Spent
 from ornstein.errors import OrnsteinError
-from ornstein.guard.decision import CheckerError, RefusedError
-from ornstein.guard.guarded import Answer
+from ornstein.guard.decision import CheckerError, Decision, RefusedError
+from ornstein.guard.guarded import Answer, held_back
 from ornstein.record import FileForm
 from ornstein.request import Progress, Request
 from ornstein.serve.books import Accepted, Key, Made
+from ornstein.serve.books.values import Ending
 from ornstein.serve.service import Served, Service
 
 log = logging.getLogger("ornstein.serve")
@@ -58,8 +60,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that goes out: its id, its file, and what is to be told of it."""
+    """A picture that goes out: its place among those asked for, its id, its file, and what is to be told of it."""
 
+    place: int
     id: str
     data: bytes
     answer: Answer
@@ -68,10 +71,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job: pictures that go out, answers that were held back, and what it took."""
+    """What became of a job: pictures that go out, answers that were held back by place, and what it took."""
 
     pictures: tuple[Picture, ...]
-    held: tuple[Answer, ...]
+    held: Mapping[int, Answer]
     spent: Spent
 
 
@@ -79,29 +82,29 @@ def make(service: Service, job: Job, progress: Progress, previews: Previews | No
     """Do a job. It is on the books before it begins, and all of it in store and books before this returns.
 
     Raises:
-        RefusedError, CheckerError: by the policy. OverloadedError, BooksError, OrnsteinError: as their parts do.
+        RefusedError, CheckerError: by the policy. LimitError, OverloadedError, BooksError, OrnsteinError: as its parts.
         GoneError: as `progress` does.
     """
-    service.books.accept(
-        Accepted(
-            job.id, job.key.id, job.served.name, job.kind, prompt=job.prompt, settings=job.settings,
-            count=len(job.asked),
-        )
-    )  # fmt: skip
+    began = time.time()
+    accepted = Accepted(
+        job.id, job.key.id, job.served.name, job.kind, prompt=job.prompt, settings=job.settings, count=len(job.asked)
+    )
+    with service.tracing.span("books"):
+        service.books.accept(accepted)
     try:
         _within_the_day(service, job.key)
         result = _made(service, job, progress, previews)
+        _keep(service, job, result, began)
     except BaseException as error:
-        _ended(service, job, error)
+        _ended(service, job, error, began)
         raise
-    _finish(service, job, result)
     if not result.pictures:
-        raise nothing_left(result.held)
+        raise nothing_left(list(result.held.values()))
     return result
 
 
 def _within_the_day(service: Service, key: Key) -> None:
-    """Refuse what is beyond a key's pictures of a day; the request itself is on the books, and counts. Raises LimitError."""
+    """Refuse what is beyond a key's pictures of a day; the request itself is on the books already. Raises LimitError."""
     most = key.limits.pictures_per_day
     if most is None:
         return
@@ -117,15 +120,16 @@ def _made(service: Service, job: Job, progress: Progress, previews: Previews | N
         job.asked, sources=job.sources, progress=progress, previews=previews,
         draw=partial(engine.make, owner=job.key.id), check=job.served.check,
     )  # fmt: skip
-    going = [answer for answer in answers if answer.output is not None]
-    files = guarded.files(going, job.form)
+    going = {place: answer for place, answer in enumerate(answers) if answer.output is not None}
+    with service.tracing.span("sign"):
+        files = guarded.files(list(going.values()), job.form)
     return Result(
         tuple(
-            Picture(f"img_{uuid.uuid4().hex}", file.data, answer, _revised(answer))
-            for answer, file in zip(going, files, strict=True)
+            Picture(place, f"img_{uuid.uuid4().hex}", file.data, answer, _revised(answer))
+            for (place, answer), file in zip(going.items(), files, strict=True)
         ),
-        tuple(answer for answer in answers if answer.output is None),
-        sum((answer.spent for answer in answers), Spent()),
+        {place: answer for place, answer in enumerate(answers) if answer.output is None},
+        sum((answer.spent for answer in answers), NOTHING),
     )
 
 
@@ -136,48 +140,51 @@ def _revised(answer: Answer) -> str | None:
     return drawn if drawn != answer.asked.prompt else None
 
 
-def _finish(service: Service, job: Job, result: Result) -> None:
+def _keep(service: Service, job: Job, result: Result, began: float) -> None:
     """Files into the store, then everything into the books."""
-    outputs = []
-    for picture in result.pictures:
-        output = picture.answer.output
-        assert output is not None
-        height, width = output.array.shape[:2]
-        outputs.append(
-            Made(
-                picture.id, service.store.put(picture.data), job.form.format, width, height,
-                output.record.request.seed, output.record.model_dump(mode="json"),
-                picture.answer.decisions,
-            )
-        )  # fmt: skip
-    decisions = [decision for answer in result.held for decision in answer.decisions]
-    outcome = "done" if outputs else "held" if any(answer.case for answer in result.held) else "refused"
-    service.books.finish(job.id, outcome, outputs, decisions, result.spent)
-    _measure(service, job, outcome, result.spent)
+    with service.tracing.span("store"):
+        outputs = [_entry(service, job, picture) for picture in result.pictures]
+    outcome: Ending = "done" if outputs else "held" if any(one.case for one in result.held.values()) else "refused"
+    decisions = [decision for answer in result.held.values() for decision in answer.decisions]
+    charge = job.served.meter.charge(result.spent, len(outputs))
+    with service.tracing.span("books"):
+        service.books.finish(job.id, outcome, outputs, decisions, result.spent, charge)
+    decisions += [decision for picture in result.pictures for decision in picture.answer.decisions]
+    service.tracing.spent(began, result.spent)
+    service.metrics.ended(
+        outcome, job.served.name, job.kind, time.time() - began, spent=result.spent, charge=charge,
+        pictures=len(outputs), decisions=decisions,
+    )  # fmt: skip
 
 
-def _ended(service: Service, job: Job, error: BaseException) -> None:
+def _entry(service: Service, job: Job, picture: Picture) -> Made:
+    """A picture as the books have it, its file in the store."""
+    output = picture.answer.output
+    assert output is not None
+    height, width = output.array.shape[:2]
+    return Made(
+        picture.id, service.store.put(picture.data), job.form.format, width, height, output.record.request.seed,
+        output.record.model_copy(update={"form": job.form}).model_dump(mode="json"), picture.answer.decisions,
+    )  # fmt: skip
+
+
+def _ended(service: Service, job: Job, error: BaseException, began: float) -> None:
     """Write down how it ended without a picture; where even that fails, the next start finds it lost."""
-    outcome, decisions = "failed", ()
+    outcome: Ending = "failed"
+    decisions: tuple[Decision, ...] = ()
     if isinstance(error, GoneError):
         outcome = "cancelled"
     elif isinstance(error, RefusedError) and not isinstance(error, CheckerError):
         outcome, decisions = "refused", error.decisions
     try:
-        service.books.finish(job.id, outcome, (), decisions, Spent())
+        service.books.finish(job.id, outcome, decisions=decisions)
     except Exception as failed:
-        log.warning("request %s could not be closed in the books (%s)", job.id, type(failed).__name__)
-    _measure(service, job, outcome, Spent())
-
-
-def _measure(service: Service, job: Job, outcome: str, spent: Spent) -> None:
-    service.metrics.finished(job.served.name, job.kind, outcome, spent)
+        log.warning("a request could not be closed in the books: %s", type(failed).__name__)
+    service.metrics.ended(outcome, job.served.name, job.kind, time.time() - began, decisions=decisions)
 
 
 def nothing_left(held: Sequence[Answer]) -> RefusedError:
     """The refusal of a request of which every picture was held back."""
-    from ornstein.guard.guarded import held_back
-
     error = held_back(held)
     error.case = next((answer.case for answer in held if answer.case), None)
     return error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ornstein.errors import OrnsteinError, nearest
 from ornstein.guard.credentials.trust import Trust
@@ -16,9 +16,12 @@ from ornstein.guard.guarded import Guarded
 from ornstein.guard.policy import Policy
 from ornstein.model import Model
 from ornstein.serve.books import Books, Key, RateLimit, Store
-from ornstein.serve.engine import Engine
+from ornstein.serve.engine.engine import Engine
+from ornstein.serve.engine.gather import Tick
 from ornstein.serve.engine.queue import OverloadedError
-from ornstein.serve.monitor import Metrics
+from ornstein.serve.monitor.energy import Meter
+from ornstein.serve.monitor.metrics import Metrics
+from ornstein.serve.monitor.tracing import Tracing
 from ornstein.serve.stage import Stage
 
 log = logging.getLogger("ornstein.serve")
@@ -53,13 +56,19 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Served:
-    """A model as it is served: what draws, what guards, and the stage in which outputs of all requests are checked."""
+    """A model as it is served.
+
+    Attributes:
+        engine: draws. guarded: asks its policy. check: the stage in which outputs of all requests are looked at.
+        meter: of energy and price. since: seconds since 1970.
+    """
 
     name: str
     model: Model
     engine: Engine
     guarded: Guarded
     check: Stage
+    meter: Meter
     since: float = field(default_factory=time.time)
 
 
@@ -70,7 +79,7 @@ class Service:
         books: opened. store: of the files.
         policy: of all models.
         bounds: of requests.
-        metrics: told of everything.
+        metrics, tracing: told of everything.
         secret: signs links.
         local: the key of those who ask without one; None where everybody needs one.
     """
@@ -82,31 +91,51 @@ class Service:
         policy: Policy,
         bounds: Bounds,
         metrics: Metrics,
+        tracing: Tracing,
         secret: bytes,
         local: Key | None = None,
     ) -> None:
-        self.books, self.store, self.policy = books, store, policy
-        self.bounds, self.metrics, self.secret, self.local = bounds, metrics, secret, local
+        self.books, self.store, self.policy, self.bounds = books, store, policy, bounds
+        self.metrics, self.tracing, self.secret, self.local = metrics, tracing, secret, local
         self.trust = Trust.find()
         self.rates = RateLimit()
         self.models: dict[str, Served] = {}
+        self.shares: dict[str, float] = {}
         self.state: State = "loading"
         self.failure: Exception | None = None
         self.pool = ThreadPoolExecutor(bounds.waiting + SPARE, thread_name_prefix="request")
 
-    def load(self, names: Sequence[str | Path], engine: Callable[[Model], Engine]) -> None:
-        """Load models, and begin to serve once all are there. Raises OrnsteinError: a bundle that cannot be used."""
+    def load(self, folders: Sequence[Path], **settings: Any) -> None:
+        """Load bundles, and begin to serve once all are there.
+
+        Args:
+            folders: of bundles.
+            settings: of each ``Engine``.
+
+        Raises:
+            OrnsteinError: a bundle that cannot be used, or what the policy names for it is missing.
+        """
         try:
-            for name in names:
-                model = Model.load(name)
-                guarded = Guarded(model, self.policy)
-                served = Served(model.recipe.name, model, engine(model), guarded, Stage(guarded.outputs.check))
+            for folder in folders:
+                served = self._served(Model.load(folder), settings)
                 self.models[served.name] = served
         except Exception as error:
             self.state, self.failure = "broken", error
             raise
         self.state = "ready"
         log.info("ready: %s", ", ".join(self.models))
+
+    def _served(self, model: Model, settings: Mapping[str, Any]) -> Served:
+        name, meter = model.recipe.name, Meter(model.device)
+
+        def watch(tick: Tick) -> None:
+            self.metrics.called(name, tick)
+            meter.worked(tick.seconds)
+
+        engine = Engine(model, waiting=self.bounds.waiting, share=self._share, watch=watch, **settings)
+        self.metrics.watch(name, lambda: engine.load)
+        guarded = Guarded(model, self.policy)
+        return Served(name, model, engine, guarded, Stage(guarded.outputs.check), meter)
 
     def served(self, name: str | None) -> Served:
         """A model by name; the first where none is named. Raises UnknownModelError."""
@@ -136,12 +165,19 @@ class Service:
         """
         if secret is None:
             return self.local
-        return self.books.keys.remembered(secret) if remembered else self.books.keys.find(secret)
+        key = self.books.keys.remembered(secret) if remembered else self.books.keys.find(secret)
+        if key is not None:
+            self.shares[key.id] = key.limits.share
+        return key
+
+    def _share(self, owner: str) -> float:
+        """Of the engine, that a key has relative to others."""
+        return self.shares.get(owner, 1.0)
 
     @property
     def healthy(self) -> bool:
         """Whether it can do what it is asked: everything is loaded and the engines run."""
-        return self.state == "ready" and all(served.engine.load.alive for served in self.models.values())
+        return self.state == "ready" and all(served.engine.load.failure is None for served in self.models.values())
 
     def close(self, grace: float) -> None:
         """Take nothing more, let what runs finish within `grace` seconds, and mark the rest."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.staticfiles import StaticFiles
 
 from ornstein import __version__
+from ornstein.serve import studio
 from ornstein.serve.api import errors, images, models, outputs, status
 from ornstein.serve.api.gate import Gate
 from ornstein.serve.service import Service
 
-STUDIO = Path(__file__).parent.parent / "studio"
 ABOUT = """Pictures from a diffusion model, behind a policy: what it refuses is refused with a reason, what goes out
 carries Content Credentials. Clients of OpenAI's images API work unchanged."""
 
@@ -38,6 +36,5 @@ def create_app(service: Service, grace: float = 0.0) -> FastAPI:
     app.include_router(images.uploads, max_body_size=service.bounds.upload_bytes)
     for router in (images.router, models.router, outputs.router, status.router, status.public):
         app.include_router(router)
-    if STUDIO.is_dir():
-        app.mount("/", StaticFiles(directory=STUDIO, html=True), name="studio")
+    studio.mount(app)
     return app

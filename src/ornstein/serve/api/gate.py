@@ -29,6 +29,7 @@ log = logging.getLogger("ornstein.serve")
 WORK = re.compile(r"/v1/images/(generations|edits|variations)")
 LINK = re.compile(r"/v1/outputs/[^/]+/content")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+REFUSALS = {429: "limited", 503: "overloaded"}  # as metrics count what never came in
 SAFE = {
     "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin", "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -77,14 +78,16 @@ class Gate:
             scope.setdefault("state", {})["caller"] = Caller(key, call.id)
             await self.app(scope, _timely(receive, self.service.bounds.body_seconds), call.send)
         except Exception as error:
-            if call.begun:  # nothing can be said any more
+            if call.begun:  # a reply has begun, and nothing can be said any more
                 log_error(error)
-                raise asyncio.CancelledError from None
-            await as_api_error(error).reply(scope, receive, call.send)
+                return
+            told = as_api_error(error)
+            if counting := REFUSALS.get(told.status):
+                self.service.metrics.ended(counting, "", "", 0.0)
+            await told.reply(scope, receive, call.send)
         finally:
             self.inside -= counted
             logs.request_id.reset(token)
-            self.service.metrics.replied(scope["method"], call.status, time.monotonic() - call.began)
 
     def _room(self, headers: Headers) -> None:
         """Refuse at once what cannot be done in time. Raises ApiError, OverloadedError."""

@@ -31,6 +31,10 @@ STRENGTHS = {"low": 0.8, "high": 0.5}  # of input_fidelity
 VARIED = 0.6  # strength of a variation
 ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504)
 STREAM = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The pictures; with stream, events."}}
+KEPT = {
+    "negative_prompt", "style", "quality", "compose", "rule", "schedule", "reuse", "output_format",
+    "output_compression", "background",
+}  # fmt: skip
 Token = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=255, description="The same one with the same body is answered once more, not made once more."),
@@ -177,11 +181,12 @@ def _shown(served: Served, source: Source | None) -> str:
 
 
 def _settings(service: Service, body: Body, asked: list[Asked], source: Source | None) -> dict[str, Any]:
-    """What the books keep besides the prompt: enough to ask for the same again."""
-    first = asked[0].model_dump(mode="json", exclude={"prompt", "negative"})
-    said = {"negative_prompt": asked[0].negative or None, **first}
-    for name in ("style", "quality", "output_format", "background"):
-        said[name] = getattr(body, name, None)
+    """What the books keep besides the prompt: fields by which the same can be asked for again, defaults written out."""
+    first = asked[0]
+    said = body.model_dump(include=KEPT) | {
+        "size": f"{first.size}x{first.size}", "seed": first.seed, "num_inference_steps": first.steps,
+        "guidance_scale": first.guidance, "sampler": first.sampler,
+    }  # fmt: skip
     user = getattr(body, "safety_identifier", None) or body.user
     if user:
         said["user"] = hmac.new(service.secret, user.encode("utf-8", "backslashreplace"), "sha256").hexdigest()[:32]

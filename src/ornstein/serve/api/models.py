@@ -37,20 +37,28 @@ class ModelList(BaseModel):
     data: list[ModelLine]
 
 
-class Fitted(BaseModel):
-    """A sampler of few steps that was fitted to the model."""
+class Sampler(BaseModel):
+    """A method that draws."""
 
-    name: str
-    steps: int
-    guidance: float
+    id: str
+    summary: str
+    evaluations: int = Field(description="Of the network a step, at most.")
+    steps: list[int] = Field(default=[], description="Of a fitted one: the numbers of steps that it has.")
 
 
 class Samplers(BaseModel):
-    """What draws: methods by name, and those that were fitted to this model."""
+    """What draws: methods, and those that were fitted to this model."""
 
-    methods: list[str]
-    fitted: list[Fitted]
-    default: str
+    data: list[Sampler]
+
+
+class Defaults(BaseModel):
+    """What is taken where a request leaves it out."""
+
+    num_inference_steps: int
+    guidance_scale: float
+    sampler: str
+    size: int
 
 
 class ModelFacts(ModelLine):
@@ -66,10 +74,9 @@ class ModelFacts(ModelLine):
     largest: int
     multiple: int = Field(description="Sides are multiples of it.")
     transparent: bool
-    steps: int
-    guidance: float
-    size: int
-    samplers: Samplers
+    defaults: Defaults
+    examples: list[str] = Field(description="Prompts that show what it can do.")
+    training_pictures: int | None = Field(description="That it learned from; None where that is not known.")
     licences: dict[str, int] = Field(description="Pictures it learned from, by licence.")
     policy: str = Field(description="Name of the policy that it is served under.")
     policy_hash: str
@@ -97,8 +104,8 @@ def model(call: Reading, name: Name) -> ModelFacts:
         parameters=it.bundle.facts.parameters if it.bundle else 0, condition="classes" if names else "text",
         classes=list(names), styles=list(asking.styles(it)), sizes=list(it.sizes), smallest=smallest,
         largest=largest, multiple=recipe.network.multiple, transparent=recipe.codec.channels == 4,
-        steps=recipe.sampling.steps, guidance=recipe.sampling.guidance, size=recipe.sampling.size,
-        samplers=_samplers(served), licences=licences, policy=served.guarded.policy.name,
+        defaults=_defaults(served), examples=list(recipe.training.prompts) or list(names),
+        training_pictures=sum(licences.values()) or None, licences=licences, policy=served.guarded.policy.name,
         policy_hash=served.guarded.policy.hash,
     )  # fmt: skip
 
@@ -127,10 +134,19 @@ def _line(served: Served) -> ModelLine:
 
 
 def _samplers(served: Served) -> Samplers:
+    found = [Sampler(id=name, summary=one.summary, evaluations=one.evaluations) for name, one in METHODS.items()]
+    if steps := sorted({fit.evaluations for fit in served.model.recipe.sampling.fits}):
+        fitted = Sampler(id=FITTED, summary="fitted to this model, for few steps", evaluations=1, steps=steps)
+        found.insert(0, fitted)
+    return Samplers(data=found)
+
+
+def _defaults(served: Served) -> Defaults:
     sampling = served.model.recipe.sampling
-    fits = [Fitted(name=fit.name, steps=fit.evaluations, guidance=fit.guidance) for fit in sampling.fits]
-    names = [*METHODS, *([FITTED] if fits else [])]
-    return Samplers(methods=names, fitted=fits, default=sampling.method(None, sampling.steps, sampling.guidance))
+    return Defaults(
+        num_inference_steps=sampling.steps, guidance_scale=sampling.guidance, size=sampling.size,
+        sampler=sampling.method(None, sampling.steps, sampling.guidance),
+    )  # fmt: skip
 
 
 def _bundle(served: Served) -> Bundle:

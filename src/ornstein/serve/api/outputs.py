@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from ornstein.errors import OrnsteinError
-from ornstein.guard.credentials.verifying import Verdict, verify
+from ornstein.guard.credentials.verifying import verify
 from ornstein.serve.api import tickets
 from ornstein.serve.api.calls import Reading, TheService
 from ornstein.serve.api.errors import ApiError, documented
@@ -24,6 +24,15 @@ router = APIRouter(prefix="/v1", tags=["outputs"])
 ERRORS = documented(400, 401, 403, 404, 408, 413, 500, 503)
 OutputId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="As the reply that made it named it.")]
 NEAREST = 5
+
+
+class Taken(Effort):
+    """What it took, in energy and money."""
+
+    joules: float
+    energy_source: Literal["measured", "estimated"]
+    price: float
+    currency: str
 
 
 class OutputLine(BaseModel):
@@ -45,20 +54,18 @@ class HistoryLine(BaseModel):
     kind: Literal["generation", "edit", "variation"]
     model: str
     prompt: str | None = Field(description="None where the policy keeps no prompts in clear.")
-    settings: dict[str, Any] = Field(description="With these it can be asked for again.")
+    settings: dict[str, Any] = Field(description="Fields of the request, by which it can be asked for again.")
     outcome: str = Field(description="running, done, refused, held, failed, cancelled or lost.")
     outputs: list[OutputLine]
     told: list[str] = Field(description="What was decided of the request and of pictures held back.")
-    spent: Effort
-    price: float
-    currency: str
+    spent: Taken
 
 
 class History(BaseModel):
-    """A page of history, latest first; the next begins before the last id."""
+    """A page of history, latest first."""
 
     data: list[HistoryLine]
-    has_more: bool
+    next: str | None = Field(description="The next page begins `before` it; None where there is none.")
 
 
 class Nearest(BaseModel):
@@ -75,12 +82,21 @@ class Nearest(BaseModel):
 class OutputFacts(OutputLine):
     """All that is known of a picture."""
 
-    request: HistoryLine
+    request: str = Field(description="Id of the request that it came from.")
+    created: datetime
+    kind: Literal["generation", "edit", "variation"]
+    model: str
+    prompt: str | None
+    settings: dict[str, Any]
+    spent: Taken = Field(description="By the whole request.")
     record: dict[str, Any] = Field(description="How it was made; `ornstein replay` makes it again.")
     decisions: list[dict[str, Any]]
     sha256: str
     credential: dict[str, Any] = Field(description="What its Content Credential is worth: state, signer, claim.")
-    nearest: list[Nearest] | None = Field(description="Training pictures it is most similar to; None where that is not known.")
+    sources: list[Nearest] | None = Field(description="Training pictures it is most similar to; None where that is not known.")
+    similarity: float | None = Field(
+        description="Share of pictures that copy nothing and are as near to a training picture; small means suspiciously near."
+    )
 
 
 class Deleted(BaseModel):
@@ -99,7 +115,9 @@ def history(
 ) -> History:
     """The key's requests, latest first."""
     found = call.service.books.history(call.whose, search=search, before=before, limit=limit + 1)
-    return History(data=[line(entry) for entry in found[:limit]], has_more=len(found) > limit)
+    return History(
+        data=[line(entry) for entry in found[:limit]], next=found[limit - 1].id if len(found) > limit else None
+    )
 
 
 @router.get("/outputs/{id}", responses=ERRORS)
@@ -107,11 +125,13 @@ def facts(call: Reading, id: OutputId) -> OutputFacts:
     """All that is known of a picture: settings, decisions, credential, nearest training pictures."""
     entry, made = _found(call.service, call.whose, id)
     data = call.service.store.get(made.sha256)
+    sources, similarity = _nearest(call.service, entry, data)
+    asked = line(entry).model_dump(include={"created", "kind", "model", "prompt", "settings", "spent"})
     return OutputFacts(
-        **output_line(made).model_dump(), request=line(entry), record=dict(made.record), sha256=made.sha256,
+        **output_line(made).model_dump(), **asked, request=entry.id, record=dict(made.record), sha256=made.sha256,
         decisions=[decision.model_dump(mode="json", exclude_none=True) for decision in made.decisions],
-        credential=_verdict(call.service, data).model_dump(mode="json", exclude_none=True),
-        nearest=_nearest(call.service, entry, data),
+        credential=verify(data, call.service.trust).model_dump(mode="json", exclude_none=True),
+        sources=sources, similarity=similarity,
     )  # fmt: skip
 
 
@@ -158,8 +178,7 @@ def line(entry: Entry) -> HistoryLine:
     return HistoryLine(
         id=entry.id, created=entry.created, kind=entry.kind, model=entry.model, prompt=entry.prompt,
         settings=dict(entry.settings), outcome=entry.outcome, outputs=[output_line(made) for made in entry.outputs],
-        told=_told(entry.decisions), spent=Effort.of(entry.spent), price=entry.charge.price,
-        currency=entry.charge.currency,
+        told=_told(entry.decisions), spent=_taken(entry),
     )  # fmt: skip
 
 
@@ -184,17 +203,22 @@ def _found(service: Service, whose: str | None, id: str) -> tuple[Entry, Made]:
     return entry, entry.output(id)
 
 
-def _verdict(service: Service, data: bytes) -> Verdict:
-    return verify(data, service.trust)
+def _taken(entry: Entry) -> Taken:
+    charge = entry.charge
+    return Taken(
+        **Effort.of(entry.spent).model_dump(), joules=charge.joules, price=charge.price, currency=charge.currency,
+        energy_source="measured" if charge.measured else "estimated",
+    )  # fmt: skip
 
 
-def _nearest(service: Service, entry: Entry, data: bytes) -> list[Nearest] | None:
+def _nearest(service: Service, entry: Entry, data: bytes) -> tuple[list[Nearest] | None, float | None]:
+    """Training pictures that a file is most similar to, and how usual it is to be so near; None where not known."""
     served = service.models.get(entry.model)
     sources = served.guarded.outputs.sources if served else None
     if sources is None:
-        return None
+        return None, None
     try:
         traced = sources.nearest(picture_of(data)[None], NEAREST)[0]
     except OrnsteinError:  # the manifest takes a package that is not installed
-        return None
-    return [Nearest(**vars(source)) for source in traced.sources]
+        return None, None
+    return [Nearest(**vars(source)) for source in traced.sources], traced.p

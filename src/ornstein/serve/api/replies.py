@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -63,6 +63,7 @@ class ImageReply(BaseModel):
 class Held(BaseModel):
     """A picture that was held back."""
 
+    index: int = Field(description="Which of those asked for, from 0.")
     seed: int
     told: list[str] = Field(description="Why, one line each.")
     case: str | None = Field(default=None, description="Of the review that it waits for.")
@@ -131,6 +132,8 @@ def reply(job: Job, result: Result, quality: str | None, base: str | None, secre
     )  # fmt: skip
 
 
-def held(answers: Sequence[Answer]) -> list[Held]:
-    """What is told of pictures that were held back."""
-    return [Held(seed=one.asked.seed, told=list(one.told), case=one.case) for one in answers]
+def held(answers: Mapping[int, Answer]) -> list[Held]:
+    """What is told of pictures that were held back, by their places."""
+    return [
+        Held(index=place, seed=one.asked.seed, told=list(one.told), case=one.case) for place, one in answers.items()
+    ]

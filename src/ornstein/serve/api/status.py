@@ -6,14 +6,16 @@ from datetime import UTC, datetime, time, timedelta
 from datetime import date as Date  # noqa: N812  # a field below is called so
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from ornstein.serve.api.calls import Reading, TheService
 from ornstein.serve.api.errors import ApiError, documented
+from ornstein.serve.books.values import Axis
 
+AXES: tuple[Axis, ...] = ("day", "key", "model")
 public = APIRouter(tags=["health"])
 router = APIRouter(prefix="/v1", tags=["server"])
 
@@ -26,20 +28,19 @@ class Health(BaseModel):
 
 
 class Queue(BaseModel):
-    """One model's queue."""
+    """How busy engines are."""
 
-    model: str
     waiting: int = Field(description="Pictures.")
     running: int = Field(description="Pictures.")
-    ahead: float = Field(description="Seconds of work.")
-    rows: int = Field(description="Rows of the network at once.")
+    ahead: float = Field(description="Seconds of work, of the busiest model.")
+    rows: int = Field(description="Of the networks, at once.")
     evaluations_per_second: float
 
 
-class Queues(BaseModel):
-    """All queues."""
+class Queues(Queue):
+    """All together, and by model."""
 
-    data: list[Queue]
+    models: dict[str, Queue]
 
 
 class Cost(BaseModel):
@@ -101,41 +102,42 @@ async def ready(service: TheService) -> Health:
     return found
 
 
-@public.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "For Prometheus."}})
-def metrics(service: TheService) -> Response:
+@public.get(
+    "/metrics", response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "For Prometheus."}},
+)  # fmt: skip
+def metrics(request: Request, service: TheService) -> Response:
     """Metrics, as Prometheus reads them; no prompt, key or user is in them."""
-    for served in service.models.values():
-        service.metrics.load(served.name, served.engine.load)
-    data, kind = service.metrics.text()
+    data, kind = service.metrics.text(request.headers.get("accept", ""))
     return Response(data, headers={"Content-Type": kind})
 
 
 @router.get("/queue", responses=documented(401, 403))
 def queue(call: Reading) -> Queues:
     """How much waits."""
-    lines = []
-    for served in call.service.models.values():
-        load = served.engine.load
-        lines.append(
-            Queue(
-                model=served.name, waiting=load.waiting, running=load.running, ahead=load.ahead, rows=load.rows,
-                evaluations_per_second=load.evaluations_per_second,
-            )
-        )  # fmt: skip
-    return Queues(data=lines)
+    names = Queue.model_fields
+    models = {
+        name: Queue(**{field: getattr(served.engine.load, field) for field in names})
+        for name, served in call.service.models.items()
+    }
+    sums = {field: sum(getattr(one, field) for one in models.values()) for field in names}
+    return Queues(**sums | {"ahead": max((one.ahead for one in models.values()), default=0.0)}, models=models)
 
 
 @router.get("/costs", responses=documented(400, 401, 403, 503))
 def costs(
     call: Reading,
     since: Annotated[Date | None, Query(description="First day, in UTC; 30 days ago where left out.")] = None,
+    by: Annotated[
+        str, Query(pattern=r"^(day|key|model)(,(day|key|model)){0,2}$", description="What lines are split by.")
+    ] = "day,key,model",
     until: Annotated[Date | None, Query(description="Day after the last one.")] = None,
 ) -> Costs:
     """What the key's requests cost; everybody's with the scope admin."""
     first = since or datetime.now(UTC).date() - timedelta(days=30)
-    found = call.service.books.costs(_midnight(first), until and _midnight(until), ("day", "key", "model"))
-    mine = [line for line in found if call.whose in (None, line.key)]
-    return Costs(data=[Cost(**vars(line)) for line in mine])
+    axes = tuple(axis for axis in AXES if axis in by.split(","))
+    found = call.service.books.costs(_midnight(first), until and _midnight(until), axes, key=call.whose)
+    return Costs(data=[Cost(**vars(line)) for line in found])
 
 
 @router.get("/me", responses=documented(401, 403, 503))

@@ -42,19 +42,21 @@ class _Watched:
         form = self.job.form
         data = encode(picture, FileForm(format=form.format, background=form.background))
         self.say("partial_image", {
-            "b64_json": base64.b64encode(data).decode(), "partial_image_index": preview, "image_index": which,
+            "b64_json": base64.b64encode(data).decode(), "partial_image_index": preview, "index": which,
         })  # fmt: skip
 
     def done(self, result: Result) -> None:
         """An event for each picture, and what is told of those that were held back."""
-        held = [one.model_dump() for one in replies.held(result.held)]
-        for which, picture in enumerate(result.pictures):
+        for picture in result.pictures:
             said = replies.image(picture, None).model_dump(exclude_none=True)
             usage = replies.usage(self.job, 1).model_dump()
             self.say("completed", {
-                **said, "image_index": which, "usage": usage, "request": self.job.id, "held": held,
+                **said, "index": picture.place, "usage": usage, "request": self.job.id,
                 "spent": replies.Effort.of(picture.answer.spent).model_dump(),
             })  # fmt: skip
+
+        for one in replies.held(result.held):
+            self.say("held_back", {"index": one.index, **one.model_dump()})
 
     def say(self, what: str, said: dict[str, Any]) -> None:
         """Put one event where the connection takes it from; from any thread."""
