@@ -71,14 +71,12 @@ async function* streamed(path, options) {
       yield event;
     }
   } else {
-    const { data, id, held, output_format } = await response.json();
-    yield* data.map((picture, place) => ({ ...picture, type: "completed", image_index: place, request: id, held, output_format }));
+    const { data, id, held = [], output_format } = await response.json();
+    const lacking = new Set(held.map(({ index }) => index)), places = [...Array(data.length + held.length).keys()].filter((place) => !lacking.has(place));
+    yield* data.map((picture, place) => ({ ...picture, type: "completed", index: places[place], request: id, output_format }));
+    yield* held.map((one) => ({ ...one, type: "held_back" }));
   }
 }
-
-/** Settings as history and this page name them, as the fields of a request. */
-const fieldsOf = ({ steps, guidance, size, ...others }) =>
-  ({ ...others, num_inference_steps: steps, guidance_scale: guidance, size: size && `${size}x${size}` });
 
 const STREAM = { stream: true, partial_images: 3 };
 const known = (entry) => ({ ...entry, prompt: entry.prompt ?? recall(entry.id) });
@@ -89,25 +87,23 @@ export const api = {
   model: (name) => read(`v1/models/${part(name)}`),
   card: async (name) => (await call(`v1/models/${part(name)}/card`)).text(),
   report: (name) => read(`v1/models/${part(name)}/report`),
-  queue: async () => (await read("v1/queue")).data,
-  costs: async (since) => (await read(`v1/costs?${query({ since })}`)).data,
+  samplers: async (name) => (await read(`v1/models/${part(name)}/samplers`)).data,
+  queue: () => read("v1/queue"),
+  costs: async (values) => (await read(`v1/costs?${query(values)}`)).data,
   ready: async () => (await fetch("health")).ok,
 
   /** A page of requests, latest first; `next` is what to ask for the one after with, null at the end. */
   async history(values) {
-    const { data, has_more } = await read(`v1/history?${query(values)}`);
-    return { data: data.map(known), next: has_more ? data.at(-1).id : null };
+    const page = await read(`v1/history?${query(values)}`);
+    return { ...page, data: page.data.map(known) };
   },
-  async output(id) {
-    const facts = await read(`v1/outputs/${part(id)}`);
-    return { ...facts, request: known(facts.request) };
-  },
+  output: (id) => read(`v1/outputs/${part(id)}`),
   content: async (id, values = {}) => (await call(`v1/outputs/${part(id)}/content?${query(values)}`)).blob(),
   remove: (id) => call(`v1/outputs/${part(id)}`, { method: "DELETE" }),
 
   /** Each of these yields events: partial pictures, completed ones. Aborting `signal` cancels the work. */
-  generate: (values, signal) => streamed("v1/images/generations", { json: { ...fieldsOf(values), ...STREAM }, signal }),
-  edit: (values, signal) => streamed("v1/images/edits", { form: formOf({ ...fieldsOf(values), ...STREAM }), signal }),
+  generate: (values, signal) => streamed("v1/images/generations", { json: { ...values, ...STREAM }, signal }),
+  edit: (values, signal) => streamed("v1/images/edits", { form: formOf({ ...values, ...STREAM }), signal }),
   vary: (values, signal) => streamed("v1/images/variations", { form: formOf(values), signal }),
 };
 

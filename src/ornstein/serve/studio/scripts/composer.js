@@ -5,7 +5,7 @@ import { icon } from "./icons.js";
 const DRAFT = "ornstein.draft";
 const MOST_STEPS = 60, MOST_GUIDANCE = 12; // of the sliders; the API allows more
 const SEEDS = 2 ** 32;
-const TAKEN = ["style", "negative_prompt", "size", "steps", "guidance", "sampler", "output_format"];
+const TAKEN = ["style", "negative_prompt", "size", "num_inference_steps", "guidance_scale", "sampler", "output_format"];
 
 export class Composer {
   /** `submit` is given the fields of a request; `bring` opens a picture file. */
@@ -21,9 +21,10 @@ export class Composer {
   }
 
   /** Show the fields of a model, of which the API tells what it can do. */
-  show(models, model, choose) {
-    const draft = this.kept(), defaults = { steps: model.steps, guidance: model.guidance, size: model.size };
-    const settings = { ...defaults, sampler: "", ...(draft.model === model.id ? draft : { prompt: draft.prompt, negative_prompt: draft.negative_prompt }) };
+  show(models, model, samplers, choose) {
+    const draft = this.kept();
+    const settings = { ...model.defaults, sampler: "", ...(draft.model === model.id ? draft : { prompt: draft.prompt, negative_prompt: draft.negative_prompt }) };
+    settings.size = parseInt(settings.size, 10); // "64x64" in a draft
     this.model = model;
     this.form.replaceChildren(
       ...(models.length > 1 ? [field("Model", this.#select("model", models.map((one) => [one.id, one.id]), model.id, (name) => choose(name)))] : []),
@@ -34,7 +35,7 @@ export class Composer {
         choice("segments", "n", "Pictures", ["1", "2", "4"].map((n) => [n, n]), String(settings.n ?? 4)),
         this.#size(model, settings),
       ),
-      this.#more(model, settings),
+      this.#more(samplers, settings),
       h("div.go", {}, h("button.primary", { type: "submit", id: "generate" }, icon("sparkle"), "Generate", h("kbd", { ariaHidden: "true" }, "Ctrl ↵"))),
     );
     this.#sync();
@@ -55,8 +56,7 @@ export class Composer {
     return sizes.length > 1 ? field("Size", this.#select("size", sizes.map((side) => [side, `${side} × ${side}`]), settings.size)) : h("span.soft.small.only", {}, `${sizes[0]} × ${sizes[0]} px`, h("input", { type: "hidden", name: "size", value: sizes[0] }));
   }
 
-  #more({ samplers }, settings) {
-    const names = [...new Set([...samplers.methods, settings.sampler])].filter(Boolean);
+  #more(samplers, settings) {
     const negative = h("input", { type: "text", name: "negative_prompt", id: "negative", maxLength: 2000, value: settings.negative_prompt ?? "", placeholder: "what to keep out", autocomplete: "off" });
     const seed = h("input", { type: "text", name: "seed", id: "seed", inputMode: "numeric", pattern: "[0-9]*", maxLength: 16, value: settings.seed ?? "", placeholder: "another each time", autocomplete: "off" });
     const dice = h("button", { type: "button", id: "dice", ariaLabel: "Throw a new seed", title: "Throw a new seed", onclick: () => { seed.value = String(Math.floor(Math.random() * SEEDS)); this.#lock(true); } }, icon("dice"));
@@ -70,9 +70,9 @@ export class Composer {
         "div.stack", {},
         field("Without", negative),
         field("Seed", seed, { around: h("div.with-buttons", {}, seed, dice, this.lockButton), hint: "The same seed and settings give the same picture." }),
-        slider("Steps", "steps", { min: 1, max: Math.max(MOST_STEPS, settings.steps), step: 1, value: settings.steps, hint: "More is slower and finer." }),
-        slider("Guidance", "guidance", { min: 1, max: Math.max(MOST_GUIDANCE, settings.guidance), step: 0.25, value: settings.guidance, hint: "How strongly the prompt steers; 1 is off." }),
-        field("Sampler", this.#select("sampler", [["", "Best for these settings"], ...names.map((name) => [name, name])], settings.sampler ?? "")),
+        slider("Steps", "steps", { min: 1, max: Math.max(MOST_STEPS, settings.num_inference_steps), step: 1, value: settings.num_inference_steps, hint: "More is slower and finer." }),
+        slider("Guidance", "guidance", { min: 1, max: Math.max(MOST_GUIDANCE, settings.guidance_scale), step: 0.25, value: settings.guidance_scale, hint: "How strongly the prompt steers; 1 is off." }),
+        field("Sampler", this.#select("sampler", [["", "Best for these settings"], ...samplers.map(({ id, summary }) => [id, id, summary])], settings.sampler ?? "")),
         field("File", this.#select("output_format", [["png", "PNG"], ["webp", "WebP"], ["jpeg", "JPEG, no transparency"]], settings.output_format ?? "png")),
       ),
     );
@@ -112,8 +112,8 @@ export class Composer {
   values() {
     const { prompt, style, n, size, negative_prompt, seed, output_format, sampler } = this.form.elements;
     const values = {
-      model: this.model.id, prompt: prompt.value.trim(), n: Number(n.value), size: Number(size.value),
-      steps: Number(this.form.elements.steps.value), guidance: Number(this.form.elements.guidance.value),
+      model: this.model.id, prompt: prompt.value.trim(), n: Number(n.value), size: `${size.value}x${size.value}`,
+      num_inference_steps: Number(this.form.elements.steps.value), guidance_scale: Number(this.form.elements.guidance.value),
       output_format: output_format.value,
     };
     if (style?.value) values.style = style.value;

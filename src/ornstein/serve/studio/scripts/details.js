@@ -4,7 +4,7 @@ import { at, h, openDialog } from "./dom.js";
 import { icon } from "./icons.js";
 import { problem, toast } from "./notices.js";
 import { DOWNLOADS, download, image } from "./tiles.js";
-import { day, hour, money, number, settingsOf, span } from "./words.js";
+import { day, energy, hour, money, number, settingsOf, span } from "./words.js";
 
 const STATES = {
   trusted: ["good", "shield", "Credential verified"],
@@ -61,15 +61,14 @@ async function erase(picture, dialog, gone) {
 }
 
 function sections(facts) {
-  const { request } = facts, told = [...new Set([...request.told, ...facts.told])];
   return [
     section("Origin", credential(facts.credential)),
-    section("Most similar licensed pictures", sources(facts.nearest)),
-    told.length > 0 && section("What the policy did", h("ul", {}, told.map((line) => h("li", {}, line)))),
+    section("Most similar licensed pictures", sources(facts.sources, facts.similarity)),
+    facts.told.length > 0 && section("What the policy did", h("ul", {}, facts.told.map((line) => h("li", {}, line)))),
     section("Settings", list([
-      ["model", request.model], ["seed", facts.seed], ...settingsOf(request.settings), ["made", `${day(request.created)}, ${hour(request.created)}`],
+      ["model", facts.model], ["seed", facts.seed], ...settingsOf(facts.settings), ["made", `${day(facts.created)}, ${hour(facts.created)}`],
     ])),
-    section(request.outputs.length > 1 ? `Cost of the ${request.outputs.length} pictures of this request` : "Cost", cost(request)),
+    section("Cost of the whole request", cost(facts.spent)),
   ].filter(Boolean);
 }
 
@@ -91,7 +90,7 @@ function credential(verdict) {
   );
 }
 
-function sources(found) {
+function sources(found, p) {
   if (!found?.length) return h("p.soft", {}, "Not known for this model.");
   return h(
     "div", {},
@@ -105,12 +104,13 @@ function sources(found) {
         h("span.soft", { title: "distance, 0 to 2" }, number(source.distance, 2)),
       ),
     ),
+    p != null && h("p.small.soft", {}, `${number(100 * p, 1)}% of honest pictures are as near to a training picture.`),
   );
 }
 
-function cost({ spent, price, currency }) {
+function cost(spent) {
   return list([
-    ["evaluations", number(spent.evaluations)], ["waited", span(spent.waited)], ["computed", span(spent.computed)],
-    ["checked", span(spent.guarded)], ["price", price ? money(price, currency) : null],
+    ["evaluations", number(spent.evaluations)], ["waited", span(spent.waited)], ["computed", span(spent.computed)], ["checked", span(spent.guarded)],
+    ["energy", spent.joules ? `${energy(spent.joules)}, ${spent.energy_source}` : null], ["price", spent.price ? money(spent.price, spent.currency) : null],
   ]);
 }

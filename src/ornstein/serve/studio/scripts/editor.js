@@ -58,7 +58,7 @@ async function open(file, prompt, model, submit, style = "") {
     at("editor").close();
     submit({
       model: model.id, prompt: said.value.trim(), image: file, mask, n: Number(form.elements["edit-n"].value),
-      strength: Number(form.elements.strength.value), size: model.size, style,
+      strength: Number(form.elements.strength.value), size: `${model.defaults.size}x${model.defaults.size}`, style,
     });
   };
   form.onkeydown = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(); };

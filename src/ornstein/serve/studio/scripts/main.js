@@ -13,7 +13,6 @@ import { cancelLast, draw } from "./stage.js";
 import { showUsage } from "./usage.js";
 import { frame, showHelp } from "./frame.js";
 
-const EXAMPLES = ["a red apple", "a sleeping cat", "a green car", "a birthday cake", "a blue heart"];
 const VIEWS = ["create", "history", "model", "usage"];
 const AGAIN = 3000; // milliseconds between looks at a server that is away or loading
 const history = new History(at("history"));
@@ -26,8 +25,9 @@ async function start(name = null) {
     showKey(me);
     const chosen = models.find(({ id }) => id === (name ?? composer.kept().model)) ?? models[0];
     if (!chosen) return away("away", "The server is loading its models.");
-    model = await api.model(chosen.id);
-    composer.show(models, model, start);
+    const [facts, samplers] = await Promise.all([api.model(chosen.id), api.samplers(chosen.id)]);
+    model = facts;
+    composer.show(models, model, samplers, start);
     if (!at("stage").children.length) welcome();
     route();
   } catch (error) {
@@ -37,7 +37,7 @@ async function start(name = null) {
 }
 
 function welcome() {
-  const examples = (model.classes.length ? model.classes : EXAMPLES).slice(0, 6).map((prompt) => h("button", { type: "button", onclick: () => example(prompt) }, prompt));
+  const examples = (model.classes.length ? model.classes : model.examples).slice(0, 6).map((prompt) => h("button", { type: "button", onclick: () => example(prompt) }, prompt));
   at("stage").replaceChildren(
     h("div.empty", {}, h("h2", {}, "What shall we draw?"), h("p", {}, "Say it in the box, choose a style, and watch the pictures come out of noise."), h("div.row", {}, examples)),
   );

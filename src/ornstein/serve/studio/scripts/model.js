@@ -8,11 +8,12 @@ import { number } from "./words.js";
 export async function showModel(view, name) {
   view.replaceChildren(h("h1", {}, "Model"), h("p.soft", {}, "Looking it up…"));
   try {
-    const [model, card] = await Promise.all([api.model(name), api.card(name)]);
+    const [model, card, samplers] = await Promise.all([api.model(name), api.card(name), api.samplers(name)]);
     view.replaceChildren(
       h("h1", {}, model.id),
       figures(model),
       h("section.panel", {}, markdown(card.replace(/^# .*\n+/, ""))),
+      h("section.panel.stack", {}, h("h2", {}, "Samplers"), methods(samplers)),
       await report(name),
     );
   } catch (error) {
@@ -21,16 +22,25 @@ export async function showModel(view, name) {
 }
 
 function figures(model) {
-  const pictures = Object.values(model.licences).reduce((sum, count) => sum + count, 0);
   const facts = [
     [model.sizes.map((side) => `${side} px`).join(", "), "trained at"],
     [model.styles.length, "styles"], [model.classes.length, "classes"],
     [model.parameters && `${number(model.parameters / 1e6, 1)} M`, "weights"],
-    [pictures && number(pictures), `training pictures under ${Object.keys(model.licences).join(", ")}`],
+    [model.training_pictures && number(model.training_pictures), `training pictures under ${Object.keys(model.licences).join(", ")}`],
     [model.policy, "policy in force"],
   ];
   return h("div.figures", {}, facts.filter(([value]) => value).map(([value, text]) => h("div.figure", {}, h("b", {}, value), h("span", {}, text))));
 }
+
+const methods = (samplers) =>
+  h(
+    "div.scroll", { tabIndex: 0, role: "region", ariaLabel: "Samplers" },
+    h(
+      "table", {},
+      h("thead", {}, h("tr", {}, ["name", "what it is", "evaluations a step"].map((text, place) => h(place === 2 ? "th.number" : "th", { scope: "col" }, text)))),
+      h("tbody", {}, samplers.map((one) => h("tr", {}, h("td", {}, h("code", {}, one.id)), h("td", {}, one.summary), h("td.number", {}, number(one.evaluations))))),
+    ),
+  );
 
 /** The bundle's measurements, as they are nested. */
 async function report(name) {

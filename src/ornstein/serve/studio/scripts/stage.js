@@ -43,11 +43,13 @@ export async function draw(job) {
   }
 }
 
+/** Why a picture was held back. */
+const why = ({ told, case: review }) => [told.join(" · "), review && `A person will decide: case ${review}`].filter(Boolean).join(". ");
+
 class PictureSet {
   constructor({ entry, count }, control) {
     this.entry = entry;
     this.pictures = Array(count).fill(null);
-    this.held = [];
     this.tiles = this.pictures.map(() => new Waiting());
     this.status = h("span", { role: "status" }, "Waiting for its turn…");
     this.stop = h("button.quiet", { type: "button", onclick: () => control.abort() }, icon("stop"), "Cancel");
@@ -64,13 +66,13 @@ class PictureSet {
   }
 
   take(event) {
-    const place = event.image_index ?? 0;
-    this.held = event.held ?? [];
+    const place = event.index;
     remember(event.request, this.entry.prompt);
     if (event.type.endsWith("partial_image")) {
       this.status.textContent = "Drawing…";
       this.tiles[place]?.preview(event.b64_json, event.output_format, event.partial_image_index, 3);
     } else if (event.type.endsWith("completed")) this.#complete(event, place);
+    else if (event.type.endsWith("held_back")) this.tiles[place].held(why(event));
   }
 
   #complete(event, place) {
@@ -88,22 +90,15 @@ class PictureSet {
   async lookAtQueue() {
     if (this.status.textContent === "Drawing…") return;
     try {
-      const waiting = (await api.queue()).find(({ model }) => model === this.entry.model)?.waiting ?? 0;
+      const { waiting } = await api.queue();
       if (waiting > 0) this.status.textContent = `Waiting: ${waiting} in the queue`;
     } catch { /* the request itself will tell */ }
   }
 
   finish(seconds) {
     const came = this.pictures.filter(Boolean).length, of = this.pictures.length;
-    this.tiles.filter((_, place) => !this.pictures[place]).forEach((tile, place) => tile.held(this.#why(place)));
     this.stop.remove();
     this.status.textContent = came === of ? `Done in ${span(seconds)}` : `${came} of ${of} in ${span(seconds)}; the others were held back`;
-  }
-
-  /** Why the first, second … of the pictures that were held back was. */
-  #why(place) {
-    const { told, case: review } = this.held[place] ?? {};
-    return [told?.join(" · ") || "Held back by the policy", review && `A person will decide: case ${review}`].filter(Boolean).join(". ");
   }
 
   fail(error, job) {

@@ -17,7 +17,7 @@ export async function showUsage(view) {
   watch(view, queue);
   try {
     const since = new Date(Date.now() - DAYS * 86_400_000).toISOString().slice(0, 10);
-    costs.replaceChildren(...sums(byDay(await api.costs(since))));
+    costs.replaceChildren(...sums(await api.costs({ since, by: "day" })));
   } catch (error) {
     costs.replaceChildren(problem(error, () => showUsage(view)));
   }
@@ -27,11 +27,11 @@ export async function showUsage(view) {
 async function watch(view, box) {
   while (box.isConnected && !view.hidden) {
     try {
-      const loads = await api.queue(), all = (name) => loads.reduce((sum, load) => sum + load[name], 0);
+      const load = await api.queue();
       box.replaceChildren(
         ...[
-          [number(all("waiting")), "pictures waiting"], [number(all("running")), "being drawn"],
-          [span(Math.max(...loads.map((load) => load.ahead))), "of work ahead"], [number(all("evaluations_per_second")), "evaluations a second"],
+          [number(load.waiting), "pictures waiting"], [number(load.running), "being drawn"], [span(load.ahead), "of work ahead"],
+          [number(load.evaluations_per_second), "evaluations a second"],
         ].map(([value, text]) => h("div.figure", {}, h("b", {}, value), h("span", {}, text))),
       );
     } catch (error) {
@@ -46,18 +46,8 @@ const COLUMNS = [
   ["computing", (line) => span(line.computed)], ["energy", (line) => energy(line.joules)], ["price", (line) => money(line.price, line.currency)],
 ];
 
-/** The API's lines, of which there is one a day, key, model and currency, as one a day and currency, latest first. */
-function byDay(lines) {
-  const days = new Map();
-  for (const line of lines) {
-    const name = `${line.day} ${line.currency}`, sum = days.get(name);
-    if (!sum) days.set(name, { ...line });
-    else for (const what of ["pictures", "evaluations", "computed", "joules", "price"]) sum[what] += line[what];
-  }
-  return [...days.values()].sort((a, b) => b.day.localeCompare(a.day));
-}
-
-function sums(lines) {
+function sums(unsorted) {
+  const lines = unsorted.toSorted((a, b) => b.day.localeCompare(a.day));
   if (!lines.length) return [h("p.soft", {}, "Nothing was drawn yet.")];
   const most = Math.max(...lines.map((line) => line.pictures), 1);
   const bars = lines.toReversed().map((line) => {

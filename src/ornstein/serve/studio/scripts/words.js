@@ -37,13 +37,13 @@ export const money = (amount, currency) => (amount == null ? "–" : `${amount.t
 export const count = (amount, what) => `${number(amount)} ${what}${amount === 1 ? "" : "s"}`;
 
 const NAMES = {
-  style: "style", negative_prompt: "without", size: "size", steps: "steps", sampler: "sampler", guidance: "guidance",
-  strength: "strength",
+  style: "style", negative_prompt: "without", size: "size", num_inference_steps: "steps", sampler: "sampler",
+  guidance_scale: "guidance", strength: "strength",
 };
 
 /** A request's settings as [name, value], those that people choose. */
 export const settingsOf = (settings = {}) =>
-  Object.entries(NAMES).filter(([name]) => settings[name] != null && settings[name] !== "").map(([name, text]) => [text, name === "size" ? `${settings.size} × ${settings.size}` : String(settings[name])]);
+  Object.entries(NAMES).filter(([name]) => settings[name] != null && settings[name] !== "").map(([name, text]) => [text, String(settings[name]).replace(/^(\d+)x(\d+)$/, "$1 × $2")]);
 
 /** The same in one word or two each: "3D style", "14 steps". */
 export const shortly = (settings) =>
