@@ -21,14 +21,22 @@ Host = Annotated[str, typer.Option(help="Address to listen on; any but this mach
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 Named = Annotated[Path | None, typer.Option("--policy", help="A policy file (the one in force).")]
 Database = Annotated[
-    str | None, typer.Option(help="Of the books: sqlite:///FILE or postgresql+psycopg://… (ORNSTEIN_DATABASE, else a file).")
+    str | None,
+    typer.Option(
+        help="Of the books: sqlite:///FILE or postgresql+psycopg://… (ORNSTEIN_DATABASE, else a file)."
+    ),
 ]
-StoreUrl = Annotated[str | None, typer.Option("--store", help="Of the pictures: a folder or s3://BUCKET/PREFIX.")]
-Deterministic = Annotated[bool, typer.Option("--deterministic", help="A picture's bits are the same in any mix.")]
+StoreUrl = Annotated[
+    str | None, typer.Option("--store", help="Of the pictures: a folder or s3://BUCKET/PREFIX.")
+]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="A picture's bits are the same in any mix.")
+]
 Rows = Annotated[int | None, typer.Option(min=1, help="Of the network at once (measured where left out).")]
 Objective = Annotated[float, typer.Option(min=0.1, help="Seconds within which what is let in shall be done.")]
 UrlInputs = Annotated[
-    Literal["on", "off"], typer.Option(help="Whether image_url is fetched: https, never into a private network.")
+    Literal["on", "off"],
+    typer.Option(help="Whether image_url is fetched: https, never into a private network."),
 ]
 LogFormat = Annotated[Literal["json", "text"], typer.Option(help="Of the log, on the error stream.")]
 
@@ -63,7 +71,9 @@ def serve(
     folders = [find(name) for name in bundles or ["emoji"]]
     service = open_service(folders, policy, database, store, Bounds(url_inputs=url_inputs == "on"))
     if service.local is not None and not _loopback(host):
-        raise UsageError(f"{host} is open to others and there is no API key: make one with `ornstein keys create`")
+        raise UsageError(
+            f"{host} is open to others and there is no API key: make one with `ornstein keys create`"
+        )
     listening = _bound(host, port)
     logs.set_up(log_format)
     config = uvicorn.Config(
@@ -79,7 +89,9 @@ def serve(
             server.should_exit = True
 
     threading.Thread(target=load, name="load", daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server's own way to stop is enough: exit 0
+    signal.signal(
+        signal.SIGTERM, lambda number, frame: None
+    )  # the server's own way to stop is enough: exit 0
     typer.echo(f"ornstein: http://{host}:{listening.getsockname()[1]}", err=True)
     server.run(sockets=[listening])
     _raise_what_failed(service)
@@ -101,7 +113,9 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
-            raise OrnsteinError(f"port {port} is in use: stop what listens there, or take another --port") from error
+            raise OrnsteinError(
+                f"port {port} is in use: stop what listens there, or take another --port"
+            ) from error
         raise OrnsteinError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return listening
 

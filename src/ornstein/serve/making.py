@@ -87,7 +87,13 @@ def make(service: Service, job: Job, progress: Progress, previews: Previews | No
     """
     began = time.time()
     accepted = Accepted(
-        job.id, job.key.id, job.served.name, job.kind, prompt=job.prompt, settings=job.settings, count=len(job.asked)
+        job.id,
+        job.key.id,
+        job.served.name,
+        job.kind,
+        prompt=job.prompt,
+        settings=job.settings,
+        count=len(job.asked),
     )
     with service.tracing.span("books"):
         service.books.accept(accepted)
@@ -99,12 +105,12 @@ def make(service: Service, job: Job, progress: Progress, previews: Previews | No
         _ended(service, job, error, began)
         raise
     if not result.pictures:
-        raise nothing_left(list(result.held.values()))
+        raise held_back(list(result.held.values()))
     return result
 
 
 def _within_the_day(service: Service, key: Key) -> None:
-    """Refuse what is beyond a key's pictures of a day; the request itself is on the books already. Raises LimitError."""
+    """Refuse what is beyond a key's pictures of a day; the request itself counts already. Raises LimitError."""
     most = key.limits.pictures_per_day
     if most is None:
         return
@@ -144,7 +150,9 @@ def _keep(service: Service, job: Job, result: Result, began: float) -> None:
     """Files into the store, then everything into the books."""
     with service.tracing.span("store"):
         outputs = [_entry(service, job, picture) for picture in result.pictures]
-    outcome: Ending = "done" if outputs else "held" if any(one.case for one in result.held.values()) else "refused"
+    outcome: Ending = (
+        "done" if outputs else "held" if any(one.case for one in result.held.values()) else "refused"
+    )
     decisions = [decision for answer in result.held.values() for decision in answer.decisions]
     charge = job.served.meter.charge(result.spent, len(outputs))
     with service.tracing.span("books"):
@@ -181,10 +189,3 @@ def _ended(service: Service, job: Job, error: BaseException, began: float) -> No
     except Exception as failed:
         log.warning("a request could not be closed in the books: %s", type(failed).__name__)
     service.metrics.ended(outcome, job.served.name, job.kind, time.time() - began, decisions=decisions)
-
-
-def nothing_left(held: Sequence[Answer]) -> RefusedError:
-    """The refusal of a request of which every picture was held back."""
-    error = held_back(held)
-    error.case = next((answer.case for answer in held if answer.case), None)
-    return error

@@ -158,12 +158,12 @@ class Service:
         return None
 
     def key(self, secret: str | None, *, remembered: bool = False) -> Key | None:
-        """Whose secret it is; None for nobody's. `remembered`: without asking the books, so that it costs nothing.
+        """Whose secret it is; None for nobody's. Where nobody needs one, any is as good. `remembered`: without asking the books, so that it costs nothing.
 
         Raises:
             BooksError: the database is down.
         """
-        if secret is None:
+        if secret is None or self.local is not None:
             return self.local
         key = self.books.keys.remembered(secret) if remembered else self.books.keys.find(secret)
         if key is not None:
@@ -177,7 +177,9 @@ class Service:
     @property
     def healthy(self) -> bool:
         """Whether it can do what it is asked: everything is loaded and the engines run."""
-        return self.state == "ready" and all(served.engine.load.failure is None for served in self.models.values())
+        return self.state == "ready" and all(
+            served.engine.load.failure is None for served in self.models.values()
+        )
 
     def close(self, grace: float) -> None:
         """Take nothing more, let what runs finish within `grace` seconds, and mark the rest."""

@@ -53,8 +53,14 @@ def side(model: Model, size: str | None) -> int:
     near = min(max(round(max(width, height) / multiple) * multiple, lowest), largest)
     if width == height == near:
         return near
-    why = "pictures are square" if width != height else f"sides are multiples of {multiple} from {lowest} to {largest}"
-    raise ApiError(400, f"size {size} is not made here: {why}; the nearest is {near}x{near}", "size", "invalid_size")
+    why = (
+        "pictures are square"
+        if width != height
+        else f"sides are multiples of {multiple} from {lowest} to {largest}"
+    )
+    raise ApiError(
+        400, f"size {size} is not made here: {why}; the nearest is {near}x{near}", "size", "invalid_size"
+    )
 
 
 def form(fields: Generation | Edit | Variation, model: Model) -> FileForm:
@@ -64,11 +70,11 @@ def form(fields: Generation | Edit | Variation, model: Model) -> FileForm:
     kind, background = fields.output_format or "png", fields.background or "auto"
     clear = model.recipe.codec.channels == 4
     if background == "transparent" and not clear:
-        raise ApiError(400, "this model's pictures are opaque: take another background", "background", "invalid_value")
+        raise ApiError(
+            400, "this model's pictures are opaque: take another background", "background", "invalid_value"
+        )
     white = clear and (background == "opaque" or kind == "jpeg")
-    return FileForm(
-        format=kind, background="#ffffff" if white else None, quality=fields.output_compression
-    )
+    return FileForm(format=kind, background="#ffffff" if white else None, quality=fields.output_compression)
 
 
 def prompt_tokens(model: Model, asked: Sequence[Request]) -> int:
@@ -110,7 +116,12 @@ def _styled(model: Model, prompt: str, style: str | None, composed: bool) -> str
         return prompt
     known = styles(model)
     if not known:
-        raise ApiError(400, f"{model.recipe.name} knows no styles by name: say it in the prompt", "style", "invalid_value")
+        raise ApiError(
+            400,
+            f"{model.recipe.name} knows no styles by name: say it in the prompt",
+            "style",
+            "invalid_value",
+        )
     if style not in known:
         raise ApiError(400, f"unknown style {style[:80]!r}{nearest(style, known)}", "style", "invalid_value")
     if composed:

@@ -45,7 +45,12 @@ def mask(data: bytes, like: bytes, size: int, most: int) -> np.ndarray:
         wanted, found = _extent(like), _extent(data)
         if wanted != found:
             shown = " x ".join(map(str, found)), " x ".join(map(str, wanted))
-            raise ApiError(400, f"the mask is {shown[0]}, the image {shown[1]}: make them of one size", "mask", "invalid_mask")
+            raise ApiError(
+                400,
+                f"the mask is {shown[0]}, the image {shown[1]}: make them of one size",
+                "mask",
+                "invalid_mask",
+            )
         pixels, extent = upright(data, size, most)
     except BadPictureError as error:
         raise _refusal(error, "mask") from error
@@ -53,7 +58,10 @@ def mask(data: bytes, like: bytes, size: int, most: int) -> np.ndarray:
     changing = letterbox(free, size, extent)[..., 3] >= HALF
     if not changing.any():
         raise ApiError(
-            400, "nothing of the mask is transparent: transparent parts are what is drawn anew", "mask", "invalid_mask"
+            400,
+            "nothing of the mask is transparent: transparent parts are what is drawn anew",
+            "mask",
+            "invalid_mask",
         )
     return changing
 

@@ -24,8 +24,8 @@ from ornstein.serve.making import LimitError
 log = logging.getLogger("ornstein.serve")
 
 TYPES = {
-    400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error", 409: "conflict_error",
-    408: "timeout_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error", 504: "timeout_error",
+    400: "invalid_request_error", 401: "authentication_error", 403: "permission_error",
+    404: "not_found_error", 409: "conflict_error", 408: "timeout_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error", 504: "timeout_error",
 }  # fmt: skip
 CODES = {
     400: "invalid_request", 401: "invalid_api_key", 403: "not_permitted", 404: "not_found", 405: "method_not_allowed",
@@ -33,6 +33,7 @@ CODES = {
     415: "unsupported_media_type", 422: "unprocessable", 429: "rate_limit_exceeded", 500: "internal_error",
     503: "unavailable", 504: "timeout",
 }  # fmt: skip
+POLICY = "content_policy_violation"
 BROKEN = "the server could not finish this; its log says why, under this request's X-Request-ID"
 LATER = 5.0  # seconds until what is down is worth asking again
 
@@ -110,7 +111,10 @@ def as_api_error(error: BaseException) -> ApiError:
             log_error(error)
             return ApiError(503, one_line(error), code="check_unavailable", retry_after=LATER)
         case RefusedError():
-            return refused(error)
+            told = tuple(one.reason for one in error.decisions if one.action != "allow" and one.reason)
+            return ApiError(
+                400, one_line(error), "prompt", POLICY, "image_generation_user_error", case=error.case, told=told
+            )
         case MissingExtraError():
             return ApiError(501, one_line(error), code="not_installed")
         case UsageError():
@@ -118,15 +122,6 @@ def as_api_error(error: BaseException) -> ApiError:
         case _:
             log_error(error)
             return ApiError(500, BROKEN)
-
-
-def refused(error: RefusedError, case: str | None = None) -> ApiError:
-    """What the policy does not let pass, as OpenAI's clients know it."""
-    told = tuple(one.reason for one in error.decisions if one.action != "allow" and one.reason)
-    return ApiError(
-        400, one_line(error), "prompt", "content_policy_violation", "image_generation_user_error",
-        case=case or getattr(error, "case", None), told=told,
-    )  # fmt: skip
 
 
 def of_validation(errors: Any) -> ApiError:
@@ -146,8 +141,17 @@ def of_validation(errors: Any) -> ApiError:
     if first["type"] == "missing" and not param:
         return ApiError(400, "the body is empty: send a JSON object", code="invalid_json")
     message = first["msg"].removeprefix("Value error, ")
-    text = message if param is None or message.startswith(param) else f"{param}: {message[:1].lower()}{message[1:]}"
-    return ApiError(400, one_line(text), param, "missing_required_parameter" if first["type"] == "missing" else "invalid_value")
+    text = (
+        message
+        if param is None or message.startswith(param)
+        else f"{param}: {message[:1].lower()}{message[1:]}"
+    )
+    return ApiError(
+        400,
+        one_line(text),
+        param,
+        "missing_required_parameter" if first["type"] == "missing" else "invalid_value",
+    )
 
 
 def one_line(error: object) -> str:

@@ -52,7 +52,9 @@ def public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def fetch(url: str, most: int, *, resolving: Resolve = resolve, context: ssl.SSLContext | None = None) -> bytes:
+def fetch(
+    url: str, most: int, *, resolving: Resolve = resolve, context: ssl.SSLContext | None = None
+) -> bytes:
     """The bytes at an address.
 
     Args:
@@ -83,7 +85,9 @@ def _checked(url: str) -> SplitResult:
     except ValueError as error:
         raise UrlError("image_url is no address") from error
     if parts.scheme != "https" or port not in (None, 443) or not host or parts.username or parts.password:
-        raise UrlError("image_url: only plain https addresses are fetched, on the usual port and without a password")
+        raise UrlError(
+            "image_url: only plain https addresses are fetched, on the usual port and without a password"
+        )
     return parts
 
 

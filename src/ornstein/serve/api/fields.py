@@ -51,7 +51,9 @@ Size = Annotated[
 ]
 ResponseFormat = Annotated[
     Literal["url", "b64_json"] | None,
-    Field(description="The picture in the reply (b64_json, where left out), or a link that opens for an hour."),
+    Field(
+        description="The picture in the reply (b64_json, where left out), or a link that opens for an hour."
+    ),
 ]
 User = Annotated[str | None, Field(max_length=500, description="Whom it is for; kept as a keyed hash alone.")]
 
@@ -59,7 +61,9 @@ User = Annotated[str | None, Field(max_length=500, description="Whom it is for; 
 class Sampling(Fields):
     """Settings of a diffusion model, beyond OpenAI's."""
 
-    negative_prompt: str | None = Field(default=None, max_length=PROMPT_LIMIT, description="What to move away from.")
+    negative_prompt: str | None = Field(
+        default=None, max_length=PROMPT_LIMIT, description="What to move away from."
+    )
     num_inference_steps: int | None = Field(
         default=None, ge=1, le=MAX_STEPS, description="Steps of the sampler; decides before quality does."
     )
@@ -67,13 +71,21 @@ class Sampling(Fields):
         default=None, ge=0, le=MAX_GUIDANCE, description="How strongly the prompt steers; 1 is off."
     )
     seed: int | None = Field(
-        default=None, ge=0, le=MAX_SEED, description="Of the first picture; the next count up. Drawn where left out."
+        default=None,
+        ge=0,
+        le=MAX_SEED,
+        description="Of the first picture; the next count up. Drawn where left out.",
     )
-    sampler: str | None = Field(default=None, max_length=100, description="Name of a method; see the model's samplers.")
+    sampler: str | None = Field(
+        default=None, max_length=100, description="Name of a method; see the model's samplers."
+    )
     compose: bool | None = Field(
-        default=None, description="Read the prompt as a composed one: a AND b NOT c, part:1.2, (word:1.3), [a|b]."
+        default=None,
+        description="Read the prompt as a composed one: a AND b NOT c, part:1.2, (word:1.3), [a|b].",
     )
-    rule: str | None = Field(default=None, max_length=200, description='Of guidance, as "rescaled:share=0.5".')
+    rule: str | None = Field(
+        default=None, max_length=200, description='Of guidance, as "rescaled:share=0.5".'
+    )
     schedule: str | None = Field(default=None, max_length=200, description='Of guidance, as "linear".')
     reuse: int | None = Field(
         default=None, ge=1, le=MAX_REUSE,
@@ -93,12 +105,17 @@ class Picturing(Sampling):
     )
     size: Size = None
     style: str | None = Field(
-        default=None, max_length=100, description="One of the model's styles, as a suffix of the prompt; see the model."
+        default=None,
+        max_length=100,
+        description="One of the model's styles, as a suffix of the prompt; see the model.",
     )
     response_format: ResponseFormat = None
     output_format: Format | None = Field(default=None, description="png where left out.")
     output_compression: int | None = Field(
-        default=None, ge=0, le=100, description="Quality of webp and jpeg; lossless webp and best jpeg where left out."
+        default=None,
+        ge=0,
+        le=100,
+        description="Quality of webp and jpeg; lossless webp and best jpeg where left out.",
     )
     background: Background | None = Field(
         default=None, description="opaque is on white; auto is transparent where model and format can."
@@ -116,9 +133,13 @@ class Picturing(Sampling):
     @model_validator(mode="after")
     def _agree(self) -> Picturing:
         if self.output_format == "jpeg" and self.background == "transparent":
-            raise PydanticCustomError("background", "JPEG has no transparency: take png or webp, or another background")
+            raise PydanticCustomError(
+                "background", "JPEG has no transparency: take png or webp, or another background"
+            )
         if self.output_compression is not None and self.output_format in (None, "png"):
-            raise PydanticCustomError("output_compression", "output_compression is for webp and jpeg: name one as output_format")
+            raise PydanticCustomError(
+                "output_compression", "output_compression is for webp and jpeg: name one as output_format"
+            )
         if self.partial_images and not self.stream:
             raise PydanticCustomError("partial_images", "partial_images come only with stream: true")
         return self
@@ -128,7 +149,8 @@ class Generation(Picturing):
     """Body of ``POST /v1/images/generations``."""
 
     model_config = ConfigDict(
-        strict=True, json_schema_extra={"examples": [{"prompt": "red apple", "style": "3D style", "n": 2, "seed": 7}]}
+        strict=True,
+        json_schema_extra={"examples": [{"prompt": "red apple", "style": "3D style", "n": 2, "seed": 7}]},
     )
 
 
@@ -136,7 +158,9 @@ class Brought(Fields):
     """The pictures of a form are read apart (``brought.py``); these are its words about them."""
 
     image_url: str | None = Field(
-        default=None, max_length=2000, description="An https address in place of the file, where the server reads addresses."
+        default=None,
+        max_length=2000,
+        description="An https address in place of the file, where the server reads addresses.",
     )
     strength: float | None = Field(
         default=None, gt=0, le=1, description="How much may change, from above 0 to 1, which leaves nothing."
@@ -147,7 +171,8 @@ class Edit(Picturing, Brought):
     """Fields of ``POST /v1/images/edits``, of a multipart form; all are text there."""
 
     input_fidelity: Literal["high", "low"] | None = Field(
-        default=None, description="How near to stay, where strength is left out: low is strength 0.8, high 0.5."
+        default=None,
+        description="How near to stay, where strength is left out: low is strength 0.8, high 0.5.",
     )
 
 

@@ -41,7 +41,11 @@ def formed(service: Service, entry: Entry, made: Made, shown: Shown) -> tuple[by
         return data, kind
     served = service.models.get(entry.model)
     if served is None:
-        raise ApiError(404, f"the model {entry.model!r} is no longer served: this picture is there as {made.format} alone", "format")
+        raise ApiError(
+            404,
+            f"the model {entry.model!r} is no longer served: this picture is there as {made.format} alone",
+            "format",
+        )
     array, record = picture_of(data), _record(data, made)
     output = Output(seen_by(served.model.recipe.codec.channels, array), record)
     if kind == "svg":
@@ -64,7 +68,7 @@ def outlines(output: Output, background: str | None) -> bytes:
         raise MissingExtraError("SVG", "vector") from error
     image = to_image(output.array, background).convert("RGBA")
     drawn = vtracer.convert_pixels_to_svg(
-        list(image.getdata()), size=image.size, colormode="color", hierarchical="stacked", mode="spline",
+        [tuple(pixel) for pixel in np.asarray(image).reshape(-1, 4).tolist()], size=image.size, colormode="color", hierarchical="stacked", mode="spline",
         filter_speckle=2, color_precision=7, layer_difference=12,
     )  # fmt: skip
     return drawn.encode()

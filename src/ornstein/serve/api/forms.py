@@ -38,16 +38,25 @@ async def read(request: Request, files: tuple[str, ...]) -> Form:
         raise ApiError(415, "send the picture as multipart/form-data", code="unsupported_media_type")
     words: dict[str, str] = {}
     brought: dict[str, bytes] = {}
-    async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
+    async with request.form(
+        max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+    ) as form:
         for name, value in form.multi_items():
             place = "image" if name in PICTURES else name
             if place in words or place in brought:
-                why = "one picture at a time is edited" if place == "image" else f"{name[:80]!r} is there twice"
+                why = (
+                    "one picture at a time is edited" if place == "image" else f"{name[:80]!r} is there twice"
+                )
                 raise ApiError(400, f"{why}: send it once", place[:80], "invalid_value")
             if isinstance(value, UploadFile) and place in files:
                 brought[place] = await value.read()
             elif isinstance(value, UploadFile):
-                raise ApiError(400, f"{name[:80]!r} is no file here; files are {', '.join(files)}", name[:80], "invalid_value")
+                raise ApiError(
+                    400,
+                    f"{name[:80]!r} is no file here; files are {', '.join(files)}",
+                    name[:80],
+                    "invalid_value",
+                )
             elif place in files:
                 raise ApiError(400, f"{place} is a file: send it with a file name", place, "invalid_value")
             else:
@@ -69,6 +78,8 @@ def schema(kind: type[Fields], required: tuple[str, ...], mask: bool) -> dict[st
     file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
     properties = {"image": file | {"description": "PNG, JPEG, WebP, GIF, BMP or TIFF."}} | said["properties"]
     if mask:
-        properties["mask"] = file | {"description": "As large as the image; what is transparent is drawn anew."}
+        properties["mask"] = file | {
+            "description": "As large as the image; what is transparent is drawn anew."
+        }
     body = said | {"properties": properties, "required": list(required)}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}

@@ -106,8 +106,14 @@ class Gate:
         key = self.service.key(secret, remembered=True)
         if key is None and secret is not None:
             key = await run_in_threadpool(self.service.key, secret)
-        if key is None and not (secret is None and scope["method"] == "GET" and LINK.fullmatch(scope["path"])):
-            why = "no API key: send Authorization: Bearer …" if secret is None else "this API key is not known, or was revoked"
+        if key is None and not (
+            secret is None and scope["method"] == "GET" and LINK.fullmatch(scope["path"])
+        ):
+            why = (
+                "no API key: send Authorization: Bearer …"
+                if secret is None
+                else "this API key is not known, or was revoked"
+            )
             raise ApiError(401, why, headers={"WWW-Authenticate": "Bearer"})
         return key
 
@@ -122,14 +128,21 @@ class Gate:
             "X-RateLimit-Reset-Requests": f"{left.reset:.3f}s",
         }  # fmt: skip
         if not left.allowed:
-            raise ApiError(429, f"more than {most} requests a minute with this key", retry_after=left.retry_after)
+            raise ApiError(
+                429, f"more than {most} requests a minute with this key", retry_after=left.retry_after
+            )
 
     def _known_host(self, scope: Scope, headers: Headers) -> None:
         """Where nobody needs a key, no page of another site may ask in a visitor's name. Raises ApiError."""
         if self.service.local is None:
             return
-        if not _here(headers.get("host", "")) or not _here(urlsplit(headers.get("origin", "//localhost")).netloc):
-            raise ApiError(403, "without keys this server answers only its own machine: make one with `ornstein keys create`")
+        if not _here(headers.get("host", "")) or not _here(
+            urlsplit(headers.get("origin", "//localhost")).netloc
+        ):
+            raise ApiError(
+                403,
+                "without keys this server answers only its own machine: make one with `ornstein keys create`",
+            )
 
 
 class _Call:

@@ -30,7 +30,12 @@ from ornstein.serve.service import Served, Service
 STRENGTHS = {"low": 0.8, "high": 0.5}  # of input_fidelity
 VARIED = 0.6  # strength of a variation
 ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504)
-STREAM = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The pictures; with stream, events."}}
+STREAM = {
+    200: {
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "The pictures; with stream, events.",
+    }
+}
 KEPT = {
     "negative_prompt", "style", "quality", "compose", "rule", "schedule", "reuse", "output_format",
     "output_compression", "background",
@@ -75,14 +80,20 @@ async def variations(request: Request, call: Editing, token: Token = None) -> Re
     form = await forms.read(request, ("image",))
     body = forms.parse(Variation, form.words)
     served = call.served(body.model)
-    return await _answered(call, body, token, _said(form), lambda: _job(call, served, "variation", body, form))
+    return await _answered(
+        call, body, token, _said(form), lambda: _job(call, served, "variation", body, form)
+    )
 
 
-async def _answered(call: Call, body: Body, token: str | None, raw: bytes, prepare: Callable[[], Job]) -> Response:
+async def _answered(
+    call: Call, body: Body, token: str | None, raw: bytes, prepare: Callable[[], Job]
+) -> Response:
     """Do the job that `prepare` makes ready, and answer: at once, by events, or as before."""
     if isinstance(body, Picturing) and body.stream:
         if token is not None:
-            raise ApiError(400, "a stream cannot be sent again: leave Idempotency-Key out, or stream", "Idempotency-Key")
+            raise ApiError(
+                400, "a stream cannot be sent again: leave Idempotency-Key out, or stream", "Idempotency-Key"
+            )
         return await streamed(call, prepare, body.partial_images or 0, body.quality)
     service = call.service
 
@@ -101,7 +112,9 @@ def _made(call: Call, body: Body, job: Job, progress: Progress) -> tuple[str, Re
     return job.id, Reply(200, said.model_dump_json(exclude_none=True).encode())
 
 
-def _once(service: Service, key: str, token: str | None, raw: bytes, work: Callable[[], tuple[str, Reply]]) -> Reply:
+def _once(
+    service: Service, key: str, token: str | None, raw: bytes, work: Callable[[], tuple[str, Reply]]
+) -> Reply:
     """What was replied to this token before, else what `work` replies; a refusal by the policy is a reply, too.
 
     Raises:
@@ -112,9 +125,13 @@ def _once(service: Service, key: str, token: str | None, raw: bytes, work: Calla
     replied = service.books.replies
     known = replied.again(key, token, raw)
     if known.state == "conflict":
-        raise ApiError(422, "this Idempotency-Key was used for another body: take a new one", "Idempotency-Key")
+        raise ApiError(
+            422, "this Idempotency-Key was used for another body: take a new one", "Idempotency-Key"
+        )
     if known.state == "running":
-        raise ApiError(409, "the request with this Idempotency-Key is still running", "Idempotency-Key", retry_after=1)
+        raise ApiError(
+            409, "the request with this Idempotency-Key is still running", "Idempotency-Key", retry_after=1
+        )
     if known.reply is not None:
         return known.reply
     try:
@@ -138,8 +155,15 @@ def _job(call: Call, served: Served, kind: Kind, body: Body, form: Form | None =
     """
     side = asking.side(served.model, body.size)
     if call.key.limits.largest_side is not None and side > call.key.limits.largest_side:
-        raise ApiError(403, f"this key makes pictures up to {call.key.limits.largest_side} pixels a side", "size", "not_permitted")
-    source = _source(call.service, served, body, form, side) if form is not None else None
+        raise ApiError(
+            403,
+            f"this key makes pictures up to {call.key.limits.largest_side} pixels a side",
+            "size",
+            "not_permitted",
+        )
+    source = None
+    if form is not None and not isinstance(body, Generation):
+        source = _source(call.service, served, body, form, side)
     prompt = body.prompt or _shown(served, source)
     asked = asking.requested(body, served.model, prompt)
     return Job(
@@ -154,13 +178,20 @@ def _source(service: Service, served: Served, body: Edit | Variation, form: Form
     data = form.image
     if data is None and body.image_url is not None:
         if not bounds.url_inputs:
-            raise ApiError(400, "this server fetches no addresses: send the picture itself as image", "image_url", "invalid_value")
+            raise ApiError(
+                400,
+                "this server fetches no addresses: send the picture itself as image",
+                "image_url",
+                "invalid_value",
+            )
         data = fetch(body.image_url, bounds.upload_bytes)
     if data is None:
         raise ApiError(400, "no picture: send it as image", "image", "missing_required_parameter")
     picture = brought.picture(data, side, model.recipe.codec.channels, bounds.pixels)
     mask = brought.mask(form.mask, data, side, bounds.pixels) if form.mask is not None else None
-    strength = body.strength or (STRENGTHS.get(body.input_fidelity or "low") if isinstance(body, Edit) else VARIED)
+    strength = body.strength or (
+        STRENGTHS.get(body.input_fidelity or "low") if isinstance(body, Edit) else VARIED
+    )
     if mask is not None and body.strength is None:
         strength = 1.0  # what is drawn anew owes nothing to what was there
     return Source(picture, mask, strength or VARIED, data)
@@ -176,7 +207,12 @@ def _shown(served: Served, source: Source | None) -> str:
         pass  # not ours
     sources = served.guarded.outputs.sources
     if sources is None:
-        raise ApiError(400, "say what the picture shows, in prompt: this model cannot tell", "prompt", "missing_required_parameter")
+        raise ApiError(
+            400,
+            "say what the picture shows, in prompt: this model cannot tell",
+            "prompt",
+            "missing_required_parameter",
+        )
     return sources.nearest(source.picture[None], 1)[0].sources[0].caption
 
 
@@ -189,7 +225,9 @@ def _settings(service: Service, body: Body, asked: list[Asked], source: Source |
     }  # fmt: skip
     user = getattr(body, "safety_identifier", None) or body.user
     if user:
-        said["user"] = hmac.new(service.secret, user.encode("utf-8", "backslashreplace"), "sha256").hexdigest()[:32]
+        said["user"] = hmac.new(
+            service.secret, user.encode("utf-8", "backslashreplace"), "sha256"
+        ).hexdigest()[:32]
     if source is not None:
         said |= {"strength": source.strength, "masked": source.mask is not None}
     return {name: value for name, value in said.items() if value is not None}

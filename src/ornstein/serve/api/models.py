@@ -134,7 +134,9 @@ def _line(served: Served) -> ModelLine:
 
 
 def _samplers(served: Served) -> Samplers:
-    found = [Sampler(id=name, summary=one.summary, evaluations=one.evaluations) for name, one in METHODS.items()]
+    found = [
+        Sampler(id=name, summary=one.summary, evaluations=one.evaluations) for name, one in METHODS.items()
+    ]
     if steps := sorted({fit.evaluations for fit in served.model.recipe.sampling.fits}):
         fitted = Sampler(id=FITTED, summary="fitted to this model, for few steps", evaluations=1, steps=steps)
         found.insert(0, fitted)

@@ -22,7 +22,9 @@ from ornstein.serve.service import Service
 
 router = APIRouter(prefix="/v1", tags=["outputs"])
 ERRORS = documented(400, 401, 403, 404, 408, 413, 500, 503)
-OutputId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="As the reply that made it named it.")]
+OutputId = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="As the reply that made it named it.")
+]
 NEAREST = 5
 
 
@@ -92,8 +94,12 @@ class OutputFacts(OutputLine):
     record: dict[str, Any] = Field(description="How it was made; `ornstein replay` makes it again.")
     decisions: list[dict[str, Any]]
     sha256: str
-    credential: dict[str, Any] = Field(description="What its Content Credential is worth: state, signer, claim.")
-    sources: list[Nearest] | None = Field(description="Training pictures it is most similar to; None where that is not known.")
+    credential: dict[str, Any] = Field(
+        description="What its Content Credential is worth: state, signer, claim."
+    )
+    sources: list[Nearest] | None = Field(
+        description="Training pictures it is most similar to; None where that is not known."
+    )
     similarity: float | None = Field(
         description="Share of pictures that copy nothing and are as near to a training picture; small means suspiciously near."
     )
@@ -109,14 +115,19 @@ class Deleted(BaseModel):
 @router.get("/history", responses=ERRORS)
 def history(
     call: Reading,
-    search: Annotated[str, Query(max_length=200, description="Words in prompt, model, sampler or seed.")] = "",
-    before: Annotated[str | None, Query(max_length=64, description="Id of the last request of the page before.")] = None,
+    search: Annotated[
+        str, Query(max_length=200, description="Words in prompt, model, sampler or seed.")
+    ] = "",
+    before: Annotated[
+        str | None, Query(max_length=64, description="Id of the last request of the page before.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> History:
     """The key's requests, latest first."""
     found = call.service.books.history(call.whose, search=search, before=before, limit=limit + 1)
     return History(
-        data=[line(entry) for entry in found[:limit]], next=found[limit - 1].id if len(found) > limit else None
+        data=[line(entry) for entry in found[:limit]],
+        next=found[limit - 1].id if len(found) > limit else None,
     )
 
 
@@ -143,8 +154,13 @@ async def content(
     request: Request,
     service: TheService,
     id: OutputId,
-    format: Annotated[Literal["png", "webp", "jpeg", "svg"] | None, Query(description="As it was made where left out.")] = None,
-    background: Annotated[str | None, Query(max_length=40, description="A colour's name or #rrggbb; as it was made where left out.")] = None,
+    format: Annotated[
+        Literal["png", "webp", "jpeg", "svg"] | None, Query(description="As it was made where left out.")
+    ] = None,
+    background: Annotated[
+        str | None,
+        Query(max_length=40, description="A colour's name or #rrggbb; as it was made where left out."),
+    ] = None,
     expires: Annotated[int | None, Query(description="Of a link.")] = None,
     signature: Annotated[str | None, Query(max_length=64, description="Of a link.")] = None,
 ) -> Response:
@@ -153,7 +169,10 @@ async def content(
     if tickets.opens(service.secret, id, expires, signature):
         whose = None
     elif key is None or not {"read", "admin"} & set(key.scopes):
-        raise ApiError(401 if key is None else 403, "this link is not one of this server's, or is too old: ask with a key")
+        raise ApiError(
+            401 if key is None else 403,
+            "this link is not one of this server's, or is too old: ask with a key",
+        )
     else:
         whose = None if "admin" in key.scopes else key.id
     entry, made = await run_in_threadpool(_found, service, whose, id)
@@ -191,7 +210,11 @@ def output_line(made: Made) -> OutputLine:
 
 
 def _told(decisions: Any) -> list[str]:
-    lines = (f"{one.reason} ({one.rule})" + (f": {one.changed}" if one.changed else "") for one in decisions if one.action != "allow")
+    lines = (
+        f"{one.reason} ({one.rule})" + (f": {one.changed}" if one.changed else "")
+        for one in decisions
+        if one.action != "allow"
+    )
     return list(dict.fromkeys(lines))
 
 

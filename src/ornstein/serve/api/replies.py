@@ -55,7 +55,9 @@ class ImageReply(BaseModel):
     id: str = Field(description="Under which /v1/outputs knows it.")
     b64_json: str | None = Field(default=None, description="The file, in base64.")
     url: str | None = Field(default=None, description="Where the file is; the link opens for an hour.")
-    revised_prompt: str | None = Field(default=None, description="The prompt that was drawn, where the policy changed it.")
+    revised_prompt: str | None = Field(
+        default=None, description="The prompt that was drawn, where the policy changed it."
+    )
     seed: int = Field(description="Of its noise: with the same settings it makes the same picture.")
     told: list[str] = Field(default=[], description="What the policy changed, one line each.")
 
@@ -121,7 +123,9 @@ def usage(job: Job, pictures: int) -> Usage:
     )  # fmt: skip
 
 
-def reply(job: Job, result: Result, quality: str | None, base: str | None, secret: bytes, seconds: float) -> ImagesReply:
+def reply(
+    job: Job, result: Result, quality: str | None, base: str | None, secret: bytes, seconds: float
+) -> ImagesReply:
     """The whole reply; with links at the server `base` where one is given."""
     urls = [tickets.link(secret, base, picture.id, seconds) if base else None for picture in result.pictures]
     return ImagesReply(
@@ -135,5 +139,6 @@ def reply(job: Job, result: Result, quality: str | None, base: str | None, secre
 def held(answers: Mapping[int, Answer]) -> list[Held]:
     """What is told of pictures that were held back, by their places."""
     return [
-        Held(index=place, seed=one.asked.seed, told=list(one.told), case=one.case) for place, one in answers.items()
+        Held(index=place, seed=one.asked.seed, told=list(one.told), case=one.case)
+        for place, one in answers.items()
     ]

@@ -41,7 +41,11 @@ async def left(request: Request) -> None:
 
 
 async def run(
-    request: Request, pool: ThreadPoolExecutor, seconds: float, work: Callable[[Progress], T], stop: Stop | None = None
+    request: Request,
+    pool: ThreadPoolExecutor,
+    seconds: float,
+    work: Callable[[Progress], T],
+    stop: Stop | None = None,
 ) -> T:
     """What `work` returns; it is given a progress that ends it at the next step when it is not wanted any more.
 
@@ -58,7 +62,9 @@ async def run(
             return working.result()
         if leaving.done():
             raise ApiError(CLIENT_GONE, "the client closed the connection", code="client_closed")
-        raise ApiError(504, f"it took longer than {seconds:g} s and was stopped: ask for fewer pictures or steps")
+        raise ApiError(
+            504, f"it took longer than {seconds:g} s and was stopped: ask for fewer pictures or steps"
+        )
     finally:
         stop.now()
         leaving.cancel()

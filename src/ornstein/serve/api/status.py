@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from datetime import date as Date  # noqa: N812  # a field below is called so
+from datetime import date as Date  # a field below is called so
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -90,7 +90,9 @@ class Me(BaseModel):
 def health(service: TheService) -> Health:
     """200 once everything is loaded and the engines run; 503 before, and where one has stopped."""
     if not service.healthy:
-        raise ApiError(503, f"the server is {'stopped' if service.state == 'ready' else service.state}", retry_after=2)
+        raise ApiError(
+            503, f"the server is {'stopped' if service.state == 'ready' else service.state}", retry_after=2
+        )
     return Health(models=list(service.models))
 
 
@@ -115,13 +117,16 @@ def metrics(request: Request, service: TheService) -> Response:
 @router.get("/queue", responses=documented(401, 403))
 def queue(call: Reading) -> Queues:
     """How much waits."""
-    names = Queue.model_fields
     models = {
-        name: Queue(**{field: getattr(served.engine.load, field) for field in names})
+        name: Queue.model_validate(served.engine.load, from_attributes=True)
         for name, served in call.service.models.items()
     }
-    sums = {field: sum(getattr(one, field) for one in models.values()) for field in names}
-    return Queues(**sums | {"ahead": max((one.ahead for one in models.values()), default=0.0)}, models=models)
+    every = models.values()
+    return Queues(
+        waiting=sum(one.waiting for one in every), running=sum(one.running for one in every),
+        ahead=max((one.ahead for one in every), default=0.0), rows=sum(one.rows for one in every),
+        evaluations_per_second=sum(one.evaluations_per_second for one in every), models=models,
+    )  # fmt: skip
 
 
 @router.get("/costs", responses=documented(400, 401, 403, 503))
@@ -129,13 +134,14 @@ def costs(
     call: Reading,
     since: Annotated[Date | None, Query(description="First day, in UTC; 30 days ago where left out.")] = None,
     by: Annotated[
-        str, Query(pattern=r"^(day|key|model)(,(day|key|model)){0,2}$", description="What lines are split by.")
+        str,
+        Query(pattern=r"^(day|key|model)(,(day|key|model)){0,2}$", description="What lines are split by."),
     ] = "day,key,model",
     until: Annotated[Date | None, Query(description="Day after the last one.")] = None,
 ) -> Costs:
     """What the key's requests cost; everybody's with the scope admin."""
     first = since or datetime.now(UTC).date() - timedelta(days=30)
-    axes = tuple(axis for axis in AXES if axis in by.split(","))
+    axes: list[Axis] = [axis for axis in AXES if axis in by.split(",")]
     found = call.service.books.costs(_midnight(first), until and _midnight(until), axes, key=call.whose)
     return Costs(data=[Cost(**vars(line)) for line in found])
 

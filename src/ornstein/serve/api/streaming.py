@@ -61,11 +61,18 @@ class _Watched:
     def say(self, what: str, said: dict[str, Any]) -> None:
         """Put one event where the connection takes it from; from any thread."""
         name = f"{EVENTS[self.job.kind]}.{what}"
-        event = {"type": name, "created_at": int(time.time()), **replies.shape(self.job, self.quality), **said}
+        event = {
+            "type": name,
+            "created_at": int(time.time()),
+            **replies.shape(self.job, self.quality),
+            **said,
+        }
         self.loop.call_soon_threadsafe(self.events.put_nowait, (name, event))
 
 
-async def streamed(call: Call, prepare: Callable[[], Job], partial: int, quality: str | None) -> StreamingResponse:
+async def streamed(
+    call: Call, prepare: Callable[[], Job], partial: int, quality: str | None
+) -> StreamingResponse:
     """The events of a job. What fails before the first of them is an error reply like any other.
 
     Raises:
