@@ -11,7 +11,7 @@ import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-CHECKED = ("process", "denoise", "sample", "guide", "net", "condition.tokens")
+CHECKED = ("process", "denoise", "sample", "guide", "net", "condition.tokens", "control")
 
 # before anything imports the packages, hence here and at module level
 install_import_hook([f"ornstein.{name}" for name in CHECKED], "beartype.beartype")
