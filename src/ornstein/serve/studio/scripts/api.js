@@ -1,8 +1,9 @@
 // The public API, and nothing else of the server: every request of the studio goes through `call`.
 import { events } from "./events.js";
+import { recall } from "./prompts.js";
 
 const KEY = "ornstein.key";
-export const busy = new EventTarget(); // "key": one is wanted · "offline" · "online" · "loading": the server is not ready
+export const busy = new EventTarget(); // "key": one is wanted · "offline" · "online" · "away": the server says why it is not ready
 
 export class ApiError extends Error {
   constructor(status, error = {}, headers = new Headers()) {
@@ -43,7 +44,7 @@ async function call(path, { method = "GET", json, form, signal, headers = {} } =
   const body = await response.json().catch(() => ({}));
   const error = new ApiError(response.status, body.error, response.headers);
   if (error.status === 401) busy.dispatchEvent(new Event("key"));
-  if (error.status === 503) busy.dispatchEvent(new Event("loading"));
+  if (error.status === 503 && error.code !== "overloaded") busy.dispatchEvent(new CustomEvent("away", { detail: error.message }));
   throw error;
 }
 
@@ -66,11 +67,19 @@ async function* streamed(path, options) {
   const response = await call(path, { ...options, method: "POST" });
   if (response.headers.get("content-type")?.startsWith("text/event-stream")) {
     for await (const event of events(response)) {
-      if (event.type === "error" || event.error) throw new ApiError(event.error?.status ?? 500, event.error ?? event);
+      if (event.error) throw new ApiError(event.error.code === "content_policy_violation" ? 400 : 500, event.error);
       yield event;
     }
-  } else yield* (await response.json()).data.map((picture, index) => ({ ...picture, type: "completed", index }));
+  } else {
+    const { data, id, held = [], output_format } = await response.json();
+    const lacking = new Set(held.map(({ index }) => index)), places = [...Array(data.length + held.length).keys()].filter((place) => !lacking.has(place));
+    yield* data.map((picture, place) => ({ ...picture, type: "completed", index: places[place], request: id, output_format }));
+    yield* held.map((one) => ({ ...one, type: "held_back" }));
+  }
 }
+
+const STREAM = { stream: true, partial_images: 3 };
+const known = (entry) => ({ ...entry, prompt: entry.prompt ?? recall(entry.id) });
 
 export const api = {
   me: () => read("v1/me"),
@@ -80,17 +89,22 @@ export const api = {
   report: (name) => read(`v1/models/${part(name)}/report`),
   samplers: async (name) => (await read(`v1/models/${part(name)}/samplers`)).data,
   queue: () => read("v1/queue"),
-  costs: (values) => read(`v1/costs?${query(values)}`),
-  history: (values) => read(`v1/history?${query(values)}`),
+  costs: async (values) => (await read(`v1/costs?${query(values)}`)).data,
+  ready: async () => (await fetch("health")).ok,
+
+  /** A page of requests, latest first; `next` is what to ask for the one after with, null at the end. */
+  async history(values) {
+    const page = await read(`v1/history?${query(values)}`);
+    return { ...page, data: page.data.map(known) };
+  },
   output: (id) => read(`v1/outputs/${part(id)}`),
   content: async (id, values = {}) => (await call(`v1/outputs/${part(id)}/content?${query(values)}`)).blob(),
   remove: (id) => call(`v1/outputs/${part(id)}`, { method: "DELETE" }),
-  ready: async () => (await fetch("health")).ok,
 
   /** Each of these yields events: partial pictures, completed ones. Aborting `signal` cancels the work. */
-  generate: (json, signal) => streamed("v1/images/generations", { json: { ...json, stream: true, partial_images: 3 }, signal }),
-  edit: (fields, signal) => streamed("v1/images/edits", { form: formOf({ ...fields, stream: true, partial_images: 3 }), signal }),
-  vary: (fields, signal) => streamed("v1/images/variations", { form: formOf({ response_format: "b64_json", ...fields }), signal }),
+  generate: (values, signal) => streamed("v1/images/generations", { json: { ...values, ...STREAM }, signal }),
+  edit: (values, signal) => streamed("v1/images/edits", { form: formOf({ ...values, ...STREAM }), signal }),
+  vary: (values, signal) => streamed("v1/images/variations", { form: formOf(values), signal }),
 };
 
 /** The picture in a base64 text. */

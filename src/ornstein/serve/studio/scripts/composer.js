@@ -5,6 +5,7 @@ import { icon } from "./icons.js";
 const DRAFT = "ornstein.draft";
 const MOST_STEPS = 60, MOST_GUIDANCE = 12; // of the sliders; the API allows more
 const SEEDS = 2 ** 32;
+const TAKEN = ["style", "negative_prompt", "size", "num_inference_steps", "guidance_scale", "sampler", "output_format"];
 
 export class Composer {
   /** `submit` is given the fields of a request; `bring` opens a picture file. */
@@ -19,31 +20,31 @@ export class Composer {
     form.addEventListener("input", () => this.keep());
   }
 
-  /** Show the fields of a model: what the API tells of it, and its samplers. */
+  /** Show the fields of a model, of which the API tells what it can do. */
   show(models, model, samplers, choose) {
-    const draft = this.kept(), defaults = model.defaults;
-    const settings = { ...defaults, sampler: "", ...(draft.model === model.id ? draft : { prompt: draft.prompt, negative_prompt: draft.negative_prompt }) };
+    const draft = this.kept();
+    const settings = { ...model.defaults, sampler: "", ...(draft.model === model.id ? draft : { prompt: draft.prompt, negative_prompt: draft.negative_prompt }) };
+    settings.size = parseInt(settings.size, 10); // "64x64" in a draft
     this.model = model;
     this.form.replaceChildren(
       ...(models.length > 1 ? [field("Model", this.#select("model", models.map((one) => [one.id, one.id]), model.id, (name) => choose(name)))] : []),
       this.#prompt(settings),
-      ...(model.styles?.length ? [choice("chips", "style", "Style", [["", "Any"], ...model.styles.map((name) => [name, name.replace(/ style$/, "")])], settings.style ?? "")] : []),
+      ...(model.styles.length ? [choice("chips", "style", "Style", [["", "Any"], ...model.styles.map((name) => [name, name.replace(/ style$/, "")])], settings.style ?? "")] : []),
       h(
         "div.between", {},
         choice("segments", "n", "Pictures", ["1", "2", "4"].map((n) => [n, n]), String(settings.n ?? 4)),
         this.#size(model, settings),
       ),
-      this.#more(settings, samplers),
+      this.#more(samplers, settings),
       h("div.go", {}, h("button.primary", { type: "submit", id: "generate" }, icon("sparkle"), "Generate", h("kbd", { ariaHidden: "true" }, "Ctrl ↵"))),
     );
     this.#sync();
   }
 
   #prompt(settings) {
-    const prompt = h("textarea", {
-      id: "prompt", name: "prompt", rows: 3, maxLength: 2000, value: settings.prompt ?? "", required: true,
-      placeholder: this.model.examples?.[0] ? `for example: ${this.model.examples[0]}` : "Say what to draw",
-    });
+    const prompt = this.model.classes.length
+      ? this.#select("prompt", this.model.classes.map((name) => [name, name]), settings.prompt)
+      : h("textarea", { id: "prompt", name: "prompt", rows: 3, maxLength: 2000, value: settings.prompt ?? "", required: true, placeholder: "Say what to draw" });
     const file = h("input", { type: "file", accept: "image/png,image/jpeg,image/webp", hidden: true, ariaLabel: "A picture to start from" });
     file.onchange = () => file.files[0] && (this.bring(file.files[0]), (file.value = ""));
     const bring = h("button.quiet.bring", { type: "button", id: "bring", onclick: () => file.click() }, icon("upload"), "Start from a picture");
@@ -55,7 +56,7 @@ export class Composer {
     return sizes.length > 1 ? field("Size", this.#select("size", sizes.map((side) => [side, `${side} × ${side}`]), settings.size)) : h("span.soft.small.only", {}, `${sizes[0]} × ${sizes[0]} px`, h("input", { type: "hidden", name: "size", value: sizes[0] }));
   }
 
-  #more(settings, samplers) {
+  #more(samplers, settings) {
     const negative = h("input", { type: "text", name: "negative_prompt", id: "negative", maxLength: 2000, value: settings.negative_prompt ?? "", placeholder: "what to keep out", autocomplete: "off" });
     const seed = h("input", { type: "text", name: "seed", id: "seed", inputMode: "numeric", pattern: "[0-9]*", maxLength: 16, value: settings.seed ?? "", placeholder: "another each time", autocomplete: "off" });
     const dice = h("button", { type: "button", id: "dice", ariaLabel: "Throw a new seed", title: "Throw a new seed", onclick: () => { seed.value = String(Math.floor(Math.random() * SEEDS)); this.#lock(true); } }, icon("dice"));
@@ -123,10 +124,10 @@ export class Composer {
   }
 
   /** Take over a picture's settings and seed. */
-  fill({ prompt, settings }, seed) {
-    const draft = { ...this.kept(), ...settings, prompt: prompt ?? this.form.elements.prompt.value, seed, more: true };
-    draft.size = Number(String(settings.size ?? draft.size).split("x")[0]);
-    sessionStorage.setItem(DRAFT, JSON.stringify({ style: "", negative_prompt: "", sampler: "", ...draft }));
+  fill({ model, prompt, settings }, seed) {
+    const taken = Object.fromEntries(TAKEN.filter((name) => settings[name] != null).map((name) => [name, settings[name]]));
+    const draft = { ...this.kept(), style: "", negative_prompt: "", sampler: "", ...taken, model, seed, more: true };
+    sessionStorage.setItem(DRAFT, JSON.stringify({ ...draft, prompt: prompt ?? draft.prompt }));
   }
 
   kept() {
@@ -139,7 +140,7 @@ export class Composer {
 
   keep() {
     const values = this.values();
-    const draft = { ...values, size: this.form.elements.size.value, more: this.form.querySelector("details").open };
+    const draft = { ...values, more: this.form.querySelector("details").open };
     sessionStorage.setItem(DRAFT, JSON.stringify(draft));
   }
 }

@@ -63,12 +63,12 @@ async function erase(picture, dialog, gone) {
 function sections(facts) {
   return [
     section("Origin", credential(facts.credential)),
-    facts.sources && section("Most similar licensed pictures", sources(facts.sources, facts.similarity)),
-    facts.told?.length > 0 && section("What the policy did", h("ul", {}, facts.told.map((line) => h("li", {}, line)))),
+    section("Most similar licensed pictures", sources(facts.sources, facts.similarity)),
+    facts.told.length > 0 && section("What the policy did", h("ul", {}, facts.told.map((line) => h("li", {}, line)))),
     section("Settings", list([
-      ["seed", facts.seed], ...settingsOf(facts.settings), ["pixels", `${facts.width} × ${facts.height}`], ["made", `${day(facts.created)}, ${hour(facts.created)}`],
+      ["model", facts.model], ["seed", facts.seed], ...settingsOf(facts.settings), ["made", `${day(facts.created)}, ${hour(facts.created)}`],
     ])),
-    section("Cost", cost(facts.spent ?? {})),
+    section("Cost of the whole request", cost(facts.spent)),
   ].filter(Boolean);
 }
 
@@ -91,7 +91,7 @@ function credential(verdict) {
 }
 
 function sources(found, p) {
-  if (!found.length) return h("p.soft", {}, "This model does not tell what it learned from.");
+  if (!found?.length) return h("p.soft", {}, "Not known for this model.");
   return h(
     "div", {},
     h("p.small.soft", {}, "Similar is not derived: these are the training pictures nearest to this one."),
@@ -109,10 +109,8 @@ function sources(found, p) {
 }
 
 function cost(spent) {
-  const how = spent.energy_source ? ` (${spent.energy_source})` : "";
   return list([
-    ["evaluations", spent.evaluations == null ? null : number(spent.evaluations)], ["waited", spent.waited == null ? null : span(spent.waited)],
-    ["computed", spent.computed == null ? null : span(spent.computed)], ["checked", spent.guarded == null ? null : span(spent.guarded)],
-    ["energy", spent.joules == null ? null : energy(spent.joules) + how], ["price", spent.price == null ? null : money(spent.price, spent.currency)],
+    ["evaluations", number(spent.evaluations)], ["waited", span(spent.waited)], ["computed", span(spent.computed)], ["checked", span(spent.guarded)],
+    ["energy", spent.joules ? `${energy(spent.joules)}, ${spent.energy_source}` : null], ["price", spent.price ? money(spent.price, spent.currency) : null],
   ]);
 }

@@ -1,5 +1,5 @@
 // Redraw a picture, or the painted part of it: one of the studio's, or one that was brought.
-import { api } from "./api.js";
+import { api, ApiError } from "./api.js";
 import { at, choice, field, h, openDialog, slider } from "./dom.js";
 import { Easel } from "./easel.js";
 import { icon } from "./icons.js";
@@ -53,7 +53,7 @@ async function open(file, prompt, model, submit, style = "") {
   form.onsubmit = async (event) => {
     event.preventDefault();
     const wrong = complaint(said, masked(), easel);
-    if (wrong) return errors.replaceChildren(problem({ status: 400, message: wrong, refused: false }));
+    if (wrong) return errors.replaceChildren(problem(new ApiError(400, { message: wrong })));
     const mask = masked() ? await easel.mask.png() : null;
     at("editor").close();
     submit({

@@ -8,7 +8,7 @@ import { History, showRecent, titleOf } from "./history.js";
 import { icon } from "./icons.js";
 import { askKey } from "./keys.js";
 import { showModel } from "./model.js";
-import { banner, clearBanner, problem, toast } from "./notices.js";
+import { banner, clearBanner, problem, sentence, toast } from "./notices.js";
 import { cancelLast, draw } from "./stage.js";
 import { showUsage } from "./usage.js";
 import { frame, showHelp } from "./frame.js";
@@ -24,6 +24,7 @@ async function start(name = null) {
     const [me, models] = await Promise.all([api.me(), api.models()]);
     showKey(me);
     const chosen = models.find(({ id }) => id === (name ?? composer.kept().model)) ?? models[0];
+    if (!chosen) return away("away", "The server is loading its models.");
     const [facts, samplers] = await Promise.all([api.model(chosen.id), api.samplers(chosen.id)]);
     model = facts;
     composer.show(models, model, samplers, start);
@@ -36,7 +37,7 @@ async function start(name = null) {
 }
 
 function welcome() {
-  const examples = (model.examples ?? []).slice(0, 6).map((prompt) => h("button", { type: "button", onclick: () => example(prompt) }, prompt));
+  const examples = (model.classes.length ? model.classes : model.examples).slice(0, 6).map((prompt) => h("button", { type: "button", onclick: () => example(prompt) }, prompt));
   at("stage").replaceChildren(
     h("div.empty", {}, h("h2", {}, "What shall we draw?"), h("p", {}, "Say it in the box, choose a style, and watch the pictures come out of noise."), h("div.row", {}, examples)),
   );
@@ -62,7 +63,7 @@ function edit(fields) {
 
 async function vary({ picture, entry }) {
   try {
-    const fields = { model: entry.model, image: picture.blob ?? (await api.content(picture.id)), n: 4, prompt: entry.prompt };
+    const fields = { model: entry.model, image: picture.blob ?? (await api.content(picture.id)), n: 4 }; // the file says what it shows
     await run({ entry: { kind: "variation", prompt: titleOf(entry), model: entry.model, settings: {} }, count: 4, start: (signal) => api.vary(fields, signal) });
   } catch (error) {
     toast(`The picture cannot be varied: ${error.message}`);
@@ -156,7 +157,7 @@ function listen() {
   });
   busy.addEventListener("key", () => askKey(() => (model ? route() : start())));
   busy.addEventListener("offline", () => away("offline", "The server cannot be reached."));
-  busy.addEventListener("loading", () => away("loading", "The server is loading its models…"));
+  busy.addEventListener("away", ({ detail }) => away("away", sentence(detail)));
   busy.addEventListener("online", () => clearBanner("offline"));
 }
 
@@ -167,7 +168,7 @@ function away(kind, text) {
   away.timer = setTimeout(async () => {
     if (!(await api.ready().catch(() => false))) return away(kind, text);
     clearBanner("offline");
-    clearBanner("loading");
+    clearBanner("away");
     if (!model) start();
   }, AGAIN);
 }

@@ -23,10 +23,11 @@ export async function showModel(view, name) {
 
 function figures(model) {
   const facts = [
-    [model.sizes?.map((side) => `${side} px`).join(", "), "trained at"],
-    [model.styles?.length || null, "styles"],
+    [model.sizes.map((side) => `${side} px`).join(", "), "trained at"],
+    [model.styles.length, "styles"], [model.classes.length, "classes"],
     [model.parameters && `${number(model.parameters / 1e6, 1)} M`, "weights"],
-    [model.training_pictures && number(model.training_pictures), "licensed training pictures"],
+    [model.training_pictures && number(model.training_pictures), `training pictures under ${Object.keys(model.licences).join(", ")}`],
+    [model.policy, "policy in force"],
   ];
   return h("div.figures", {}, facts.filter(([value]) => value).map(([value, text]) => h("div.figure", {}, h("b", {}, value), h("span", {}, text))));
 }

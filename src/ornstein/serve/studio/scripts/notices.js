@@ -23,7 +23,7 @@ export function clearBanner(kind) {
   if (at("banner").dataset.kind === kind) at("banner").hidden = true;
 }
 
-const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".") : "");
+export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".") : "");
 
 /** An error as a notice; where it says when to try again, it counts down to a button that does. */
 export function problem(error, again = null) {

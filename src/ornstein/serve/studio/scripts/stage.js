@@ -3,6 +3,7 @@ import { api, blobOf } from "./api.js";
 import { at, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { problem } from "./notices.js";
+import { remember } from "./prompts.js";
 import { Waiting } from "./tiles.js";
 import { shortly, span } from "./words.js";
 
@@ -42,6 +43,9 @@ export async function draw(job) {
   }
 }
 
+/** Why a picture was held back. */
+const why = ({ told, case: review }) => [told.join(" · "), review && `A person will decide: case ${review}`].filter(Boolean).join(". ");
+
 class PictureSet {
   constructor({ entry, count }, control) {
     this.entry = entry;
@@ -62,12 +66,13 @@ class PictureSet {
   }
 
   take(event) {
-    const place = event.index ?? 0;
+    const place = event.index;
+    remember(event.request, this.entry.prompt);
     if (event.type.endsWith("partial_image")) {
       this.status.textContent = "Drawing…";
       this.tiles[place]?.preview(event.b64_json, event.output_format, event.partial_image_index, 3);
     } else if (event.type.endsWith("completed")) this.#complete(event, place);
-    else if (event.type.endsWith("held_back")) this.tiles[place]?.held(event.told?.join(" · ") || "Held back by the policy");
+    else if (event.type.endsWith("held_back")) this.tiles[place].held(why(event));
   }
 
   #complete(event, place) {
@@ -92,13 +97,8 @@ class PictureSet {
 
   finish(seconds) {
     const came = this.pictures.filter(Boolean).length, of = this.pictures.length;
-    this.pictures.forEach((picture, place) => picture || this.#lacks(place));
     this.stop.remove();
     this.status.textContent = came === of ? `Done in ${span(seconds)}` : `${came} of ${of} in ${span(seconds)}; the others were held back`;
-  }
-
-  #lacks(place) {
-    if (this.tiles[place].element.ariaBusy) this.tiles[place].held("Held back by the policy");
   }
 
   fail(error, job) {

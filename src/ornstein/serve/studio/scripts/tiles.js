@@ -93,7 +93,7 @@ export async function download(id, format) {
   const root = document.documentElement;
   const background = root.dataset.backdrop === "colour" ? root.style.getPropertyValue("--backdrop") : "";
   try {
-    const link = h("a", { href: URL.createObjectURL(await api.content(id, { format, background })), download: `ornstein-${id.slice(0, 12)}.${format}` });
+    const link = h("a", { href: URL.createObjectURL(await api.content(id, { format, background })), download: `ornstein-${id.slice(-12)}.${format}` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   } catch (error) {

@@ -17,7 +17,7 @@ export async function showUsage(view) {
   watch(view, queue);
   try {
     const since = new Date(Date.now() - DAYS * 86_400_000).toISOString().slice(0, 10);
-    costs.replaceChildren(...sums((await api.costs({ since, by: "day" })).data));
+    costs.replaceChildren(...sums(await api.costs({ since, by: "day" })));
   } catch (error) {
     costs.replaceChildren(problem(error, () => showUsage(view)));
   }
@@ -30,7 +30,7 @@ async function watch(view, box) {
       const load = await api.queue();
       box.replaceChildren(
         ...[
-          [number(load.waiting), "pictures waiting"], [number(load.running), "being drawn"], [span(load.ahead ?? 0), "of work ahead"],
+          [number(load.waiting), "pictures waiting"], [number(load.running), "being drawn"], [span(load.ahead), "of work ahead"],
           [number(load.evaluations_per_second), "evaluations a second"],
         ].map(([value, text]) => h("div.figure", {}, h("b", {}, value), h("span", {}, text))),
       );
@@ -46,10 +46,11 @@ const COLUMNS = [
   ["computing", (line) => span(line.computed)], ["energy", (line) => energy(line.joules)], ["price", (line) => money(line.price, line.currency)],
 ];
 
-function sums(lines) {
+function sums(unsorted) {
+  const lines = unsorted.toSorted((a, b) => b.day.localeCompare(a.day));
   if (!lines.length) return [h("p.soft", {}, "Nothing was drawn yet.")];
   const most = Math.max(...lines.map((line) => line.pictures), 1);
-  const bars = [...lines].sort((a, b) => a.day.localeCompare(b.day)).map((line) => {
+  const bars = lines.toReversed().map((line) => {
     const bar = h("div", { title: `${line.day}: ${line.pictures} pictures` });
     bar.style.height = `${(100 * line.pictures) / most}%`;
     return bar;
