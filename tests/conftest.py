@@ -6,15 +6,28 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import greenlet
+import jaxtyping._storage
 import pytest
 import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-CHECKED = ("process", "denoise", "sample", "guide", "net", "condition.tokens")
+CHECKED = ("process", "denoise", "sample", "guide", "net", "condition.tokens", "control")
 
 # before anything imports the packages, hence here and at module level
 install_import_hook([f"ornstein.{name}" for name in CHECKED], "beartype.beartype")
+
+
+class _OfGreenlet:
+    """What jaxtyping remembers of shapes while a function runs, kept apart where functions are halted in the middle."""
+
+    @property
+    def memo_stack(self) -> list[object]:
+        return greenlet.getcurrent().__dict__.setdefault("shapes", [])
+
+
+jaxtyping._storage._shape_storage = _OfGreenlet()
 
 if (
     "PYTEST_XDIST_WORKER" in os.environ

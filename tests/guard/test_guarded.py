@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ornstein.control.source import Source
 from ornstein.data.atomic import new_file
+from ornstein.drawing import Previews
 from ornstein.errors import OrnsteinError
 from ornstein.guard.credentials.stripping import without
 from ornstein.guard.credentials.trust import Trust
@@ -24,6 +26,7 @@ from ornstein.guard.records.log import RecordLog
 from ornstein.guard.review import Reviews
 from ornstein.model import Model
 from ornstein.output import FileForm, read
+from ornstein.request import requests
 from tests.small import Command, bundle, model, ornstein
 
 __all__ = ["bundle", "model", "ornstein"]
@@ -318,3 +321,54 @@ def test_pictures_that_are_brought_and_what_is_made_of_them_are_on_record(
     verdict = verify(back, Trust.find())
     assert verdict.state == "trusted"
     assert any("edited" in action for action in verdict.actions)
+
+
+def test_a_picture_from_a_picture_is_looked_at_recorded_and_signed_as_edited(
+    guard: Guard, model: Model, tmp_path: Path
+) -> None:
+    before = model.generate("dog", 3)[0].array
+    guarded = guard()
+    asked = requests("a cat", 1, 4, "", model.recipe.sampling)
+    (answer,) = guarded.make(asked, sources=[Source(before, strength=0.5)])
+    (file,) = guarded.files([answer], FileForm())
+    verdict = verify(file.data, Trust.find())
+    assert verdict.state == "trusted"
+    assert verdict.actions[0] == "opened" and verdict.actions[1].startswith("edited")
+    brought = hashlib.sha256(np.ascontiguousarray(before).tobytes()).hexdigest()
+    assert answer.output is not None and answer.output.record.source is not None
+    assert answer.output.record.source.picture == brought
+    assert any(brought in entry.model_dump_json() for entry in entries())
+    assert answer.spent.evaluations > 0 and answer.spent.guarded > 0
+
+
+def test_a_picture_that_is_brought_can_be_refused_before_anything_is_drawn(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = SEEN_IN_ALL % "deny"
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        f"version: 1\nname: test\nprompt: {{checkers: []}}\ninput: {{checkers: [{rule}]}}\n"
+        "output: {checkers: [], copies: null}\n"
+    )
+    guarded = Guarded(model, Policy.read(file))
+    before = model.generate("dog", 3)[0].array
+    monkeypatch.setattr(Model, "make", lambda *a, **k: pytest.fail("something was drawn"))
+    asked = requests("a cat", 1, 4, "", model.recipe.sampling)
+    with pytest.raises(RefusedError):
+        guarded.make(asked, sources=[Source(before, strength=0.5)])
+
+
+def test_previews_pass_the_checks_of_finished_pictures(guard: Guard, model: Model) -> None:
+    shown: list[tuple[int, int]] = []
+    asked = requests("a cat", 2, 4, "", model.recipe.sampling, steps=6)
+    deny = (Decision(stage="output", action="deny", rule="test"),)
+    looked: list[int] = []
+
+    def check(pictures: Any) -> list[tuple[Decision, ...]]:
+        looked.append(len(pictures))
+        return [deny if len(looked) <= 2 else () for _ in pictures]
+
+    previews = Previews(2, lambda k, number, guess: shown.append((k, number)))
+    answers = guard().make(asked, previews=previews, check=check)
+    assert shown == [(1, 0), (1, 1)]  # two pictures make no batch: what was held back is the first one's
+    assert all(answer.output is not None for answer in answers)

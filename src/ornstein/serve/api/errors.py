@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 
@@ -35,6 +36,7 @@ CODES = {
 }  # fmt: skip
 POLICY = "content_policy_violation"
 BROKEN = "the server could not finish this; its log says why, under this request's X-Request-ID"
+PLAIN = {404: "there is nothing at this path", 405: "this path does not take that method", 413: "the body is too large"}
 LATER = 5.0  # seconds until what is down is worth asking again
 
 
@@ -98,7 +100,8 @@ def as_api_error(error: BaseException) -> ApiError:
         case ApiError():
             return error
         case HTTPException():
-            return ApiError(error.status_code, one_line(error.detail), headers=error.headers or {})
+            said = PLAIN.get(error.status_code) if error.detail == HTTPStatus(error.status_code).phrase else None
+            return ApiError(error.status_code, said or one_line(error.detail), headers=error.headers or {})
         case RequestValidationError():
             return of_validation(error.errors())
         case OverloadedError():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ornstein.control.source import Source
 from ornstein.data.reader import upright
 from ornstein.errors import MissingExtraError, OrnsteinError
 from ornstein.evaluate.pictures import seen_by
@@ -46,22 +47,23 @@ def formed(service: Service, entry: Entry, made: Made, shown: Shown) -> tuple[by
             f"the model {entry.model!r} is no longer served: this picture is there as {made.format} alone",
             "format",
         )
-    array, record = picture_of(data), _record(data, made)
-    output = Output(seen_by(served.model.recipe.codec.channels, array), record)
+    record, channels = _record(data, made), served.model.recipe.codec.channels
+    output = Output(seen_by(channels, picture_of(data)), record)
+    parent = Source(output.array, strength=1.0, file=data) if record.source else None  # what was edited says so again
+    answer = Answer(entry.id, record.request, output, made.decisions, source=parent)
     if kind == "svg":
-        return outlines(output, shown.background), kind
-    form = file_form(Path(f"picture.{kind}"), shown.background, output.array.shape[-1])
-    answer = Answer(entry.id, record.request, output, made.decisions)
+        return served.guarded.derived(answer, outlines(output, shown.background), "as outlines"), kind
+    form = file_form(Path(f"picture.{kind}"), shown.background, channels)
     return served.guarded.files([answer], form)[0].data, kind
 
 
 def picture_of(data: bytes) -> np.ndarray:
     """The pixels of a file of ours, uint8 (H, W, 4), premultiplied."""
-    return upright(data, LARGEST)[0]
+    return np.array(upright(data, LARGEST)[0])  # a copy: torch wants one to write to
 
 
 def outlines(output: Output, background: str | None) -> bytes:
-    """A picture as SVG: areas of one colour with smooth edges, for things drawn flat. It carries no credential."""
+    """A picture as SVG: areas of one colour with smooth edges, for things drawn flat."""
     try:
         import vtracer
     except ImportError as error:

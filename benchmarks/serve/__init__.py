@@ -1,0 +1,1 @@
+"""What a service is measured with: load, peers, processes."""
