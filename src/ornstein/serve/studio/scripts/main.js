@@ -85,7 +85,8 @@ async function run(job) {
   if (location.hash !== "#/") location.hash = "#/";
   const pictures = await draw({ ...job, again: () => run(job) });
   if (pictures?.length) composer.last = pictures[0].seed;
-  showRecent();
+  if (location.hash === "#/history") history.load();
+  else showRecent();
 }
 
 function act({ action, picture, entry }) {

@@ -29,9 +29,14 @@ prompt:
   checkers: []
   rules: [{id: weapons, lists: [weapons], reason: instructions for weapons are not made here}]
 input: {checkers: []}
-output: {checkers: [], copies: {action: transform, alpha: 0.01, tries: 1}}
-records: {prompts: clear, days: 30}
+output: {checkers: [], copies: COPIES}
+publish: {watermark: null}  # its key would decide what a seed draws
+records: {prompts: PROMPTS, days: 30}
 """
+playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
+expect.set_options(timeout=30_000)
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SECONDS = 60  # until a server is there
 
@@ -57,10 +62,16 @@ class Site:
 
 
 @contextmanager
-def serving(folder: Path, keys: bool = False) -> Iterator[Site]:
-    """The studio and the API on a free port, on books and a store of their own; with `keys` nobody is let in without."""
+def serving(
+    folder: Path, keys: bool = False, copies: str = "{action: allow}", prompts: str = "clear"
+) -> Iterator[Site]:
+    """The studio and the API on a free port, on books and a store of their own; with `keys` nobody is let in without.
+
+    `copies` is what the policy does with pictures that are near to a training picture; here they may pass, so that no
+    test hangs on a seed.
+    """
     policy = folder / "policy.yaml"
-    policy.write_text(POLICY)
+    policy.write_text(POLICY.replace("COPIES", copies).replace("PROMPTS", prompts))
     bundle = find("emoji")
     service = open_service([bundle], policy, f"sqlite:///{folder / 'books.sqlite'}", str(folder / "store"))
     if keys:
@@ -86,6 +97,19 @@ def browser_path() -> str:
     if found is None:
         pytest.skip("no Chromium is installed")
     return found
+
+
+def done(page: Page) -> None:
+    """Wait until the newest set is."""
+    expect(page.locator("article.set").first.get_by_role("status")).to_contain_text("Done")
+
+
+def generate(page: Page, prompt: str, count: int = 1) -> None:
+    """Ask for pictures by the form, and wait for them."""
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.get_by_label(str(count), exact=True).check()
+    page.keyboard.press("Control+Enter")
+    done(page)
 
 
 NAMELESS = """() => {
