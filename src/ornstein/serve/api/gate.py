@@ -98,7 +98,7 @@ class Gate:
         if self.inside >= self.service.bounds.waiting:
             raise ApiError(503, "the server is busy: ask again", code="overloaded", retry_after=2)
         key = self.service.key(_secret(headers), remembered=True)
-        self.service.admit(key.id if key else "")
+        self.service.admit(key.id if key else "", self.inside)
 
     def _room_for_body(self, path: str, headers: Headers) -> int:
         """Bytes that a body may have. Raises ApiError: its header says that it has more."""
