@@ -5,14 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    import socket
-
-    from ornstein.serve.service import Service
 
 GRACE = 20.0  # seconds that running requests have when the server stops
 
@@ -58,11 +53,11 @@ def serve(
     from ornstein.errors import MissingExtraError, UsageError
 
     try:
-        import uvicorn
-
-        from ornstein.serve.api import create_app
+        from ornstein.serve.listening import bound, loopback, server
         from ornstein.serve.monitor import logs
         from ornstein.serve.opening import open_service
+    except MissingExtraError:
+        raise
     except ImportError as error:
         raise MissingExtraError("serving", "serve") from error
     from ornstein.serve.service import Bounds
@@ -70,65 +65,21 @@ def serve(
 
     folders = [find(name) for name in bundles or ["emoji"]]
     service = open_service(folders, policy, database, store, Bounds(url_inputs=url_inputs == "on"))
-    if service.local is not None and not _loopback(host):
-        raise UsageError(
-            f"{host} is open to others and there is no API key: make one with `ornstein keys create`"
-        )
-    listening = _bound(host, port)
+    if service.local is not None and not loopback(host):
+        raise UsageError(f"{host} is open to others and there is no API key: make one with `ornstein keys create`")
+    listening = bound(host, port)
     logs.set_up(log_format)
-    config = uvicorn.Config(
-        create_app(service, GRACE), log_config=None, server_header=False, timeout_graceful_shutdown=int(GRACE),
-        h11_max_incomplete_event_size=32 << 10,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
+    it = server(service, GRACE)
 
     def load() -> None:
         try:
             service.load(folders, rows=rows, deterministic=deterministic, objective=objective)
         except Exception:  # told below, once the server has stopped
-            server.should_exit = True
+            it.should_exit = True
 
     threading.Thread(target=load, name="load", daemon=True).start()
-    signal.signal(
-        signal.SIGTERM, lambda number, frame: None
-    )  # the server's own way to stop is enough: exit 0
+    signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server stops by itself, and all is well: exit 0
     typer.echo(f"ornstein: http://{host}:{listening.getsockname()[1]}", err=True)
-    server.run(sockets=[listening])
-    _raise_what_failed(service)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises OrnsteinError: the port is taken, or the address is not this machine's."""
-    import errno
-    import socket
-
-    from ornstein.errors import OrnsteinError
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        if error.errno == errno.EADDRINUSE:
-            raise OrnsteinError(
-                f"port {port} is in use: stop what listens there, or take another --port"
-            ) from error
-        raise OrnsteinError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return listening
-
-
-def _loopback(host: str) -> bool:
-    import ipaddress
-
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _raise_what_failed(service: Service) -> None:
+    it.run(sockets=[listening])
     if service.failure is not None:
         raise service.failure

@@ -15,6 +15,7 @@ from ornstein.guard.credentials.trust import Trust
 from ornstein.guard.guarded import Guarded
 from ornstein.guard.policy import Policy
 from ornstein.model import Model
+from ornstein.request import requests
 from ornstein.serve.books import Books, Key, RateLimit, Store
 from ornstein.serve.engine.engine import Engine
 from ornstein.serve.engine.gather import Tick
@@ -117,6 +118,7 @@ class Service:
         try:
             for folder in folders:
                 served = self._served(Model.load(folder), settings)
+                self._warm(served)
                 self.models[served.name] = served
         except Exception as error:
             self.state, self.failure = "broken", error
@@ -136,6 +138,14 @@ class Service:
         guarded = Guarded(model, self.policy)
         return Served(name, model, engine, guarded, Stage(guarded.outputs.check), meter)
 
+    def _warm(self, served: Served) -> None:
+        """Make and check a picture that nobody sees: what is loaded at first use is loaded, and the speed is known."""
+        model = served.model
+        word = next(iter(getattr(model.encoder, "names", ())), "warm")
+        asked = requests(word, 1, 0, "", model.recipe.sampling)
+        served.guarded.prompts.check(asked)
+        served.check([output.array for output in served.engine.make(asked)])
+
     def served(self, name: str | None) -> Served:
         """A model by name; the first where none is named. Raises UnknownModelError."""
         if name is None:
@@ -144,12 +154,23 @@ class Service:
             raise UnknownModelError(f"no model {name[:80]!r} is served here{nearest(name[:80], self.models)}")
         return self.models[name]
 
-    def admit(self, owner: str) -> None:
-        """Let a request in whose model is not known yet, or refuse it within microseconds. Raises OverloadedError."""
+    def admit(self, owner: str, inside: int) -> None:
+        """Let a request in whose model is not known yet, or refuse it within microseconds.
+
+        Args:
+            owner: whose it is.
+            inside: requests that were let in and are not answered; engines do not know yet of those that are still
+                read or looked at, so they count in addition.
+
+        Raises:
+            OverloadedError: no engine has room.
+        """
         least: OverloadedError | None = None
+        loads = [served.engine.load for served in self.models.values()]
+        coming = max(0, inside - sum(load.waiting + load.running for load in loads))
         for served in self.models.values():
             try:
-                return served.engine.admit(1, owner=owner)
+                return served.engine.admit(1, owner=owner, coming=coming)
             except OverloadedError as error:
                 least = error if least is None or error.retry_after < least.retry_after else least
         if least is not None:

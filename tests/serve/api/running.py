@@ -17,9 +17,8 @@ import uvicorn
 from openai import OpenAI
 from PIL import Image
 
-from ornstein.cli.serve import _bound
-from ornstein.serve.api import create_app
 from ornstein.serve.books import Key, Limits
+from ornstein.serve.listening import bound, server
 from ornstein.serve.opening import open_service
 from ornstein.serve.service import Bounds, Service
 
@@ -56,15 +55,14 @@ def running(folder: Path, *bundles: Path, bounds: Bounds | None = None, keyed: b
         open_service(bundles, database=database, store=str(folder / "store")).books.keys.create("first", ["admin"])
     service = open_service(bundles, database=database, store=str(folder / "store"), bounds=bounds)
     service.load(bundles)
-    listening = _bound("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, timeout_graceful_shutdown=5))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    listening, it = bound("127.0.0.1", 0), server(service, grace=3)
+    thread = threading.Thread(target=it.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    until(lambda: server.started)
+    until(lambda: it.started)
     try:
-        yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", service, server)
+        yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", service, it)
     finally:
-        server.should_exit = True
+        it.should_exit = True
         thread.join(20)
 
 

@@ -28,12 +28,11 @@ def create_app(service: Service, grace: float = 0.0) -> FastAPI:
 
     app = FastAPI(
         title="Ornstein", version=__version__, description=ABOUT, docs_url=None, redoc_url=None,
-        max_body_size=service.bounds.json_bytes, lifespan=lifespan,
+        lifespan=lifespan,
     )  # fmt: skip
     app.state.service = service
     errors.install(app)
     app.add_middleware(Gate, service=service)
-    app.include_router(images.uploads, max_body_size=service.bounds.upload_bytes)
     for router in (images.router, models.router, outputs.router, status.router, status.public):
         app.include_router(router)
     studio.mount(app)

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ornstein.errors import UsageError
 
-HOPS = 4
+HOPS, PORT = 4, 443
 SECONDS = 10.0
 CHUNK = 1 << 16
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -93,7 +93,7 @@ def _checked(url: str) -> SplitResult:
 
 def _pinned(parts: SplitResult, resolving: Resolve) -> str:
     """The address to connect to: the first of a host, all of which are public."""
-    addresses = resolving(str(parts.hostname), 443)
+    addresses = resolving(str(parts.hostname), PORT)
     if not addresses or not all(public(address) for address in addresses):
         raise UrlError("image_url: its host is not on the open internet")
     return addresses[0]
@@ -111,6 +111,8 @@ def _get(
         connection.request("GET", target, headers={"Accept": "image/*", "User-Agent": "ornstein"})
         reply = connection.getresponse()
         return reply, b"" if reply.status in REDIRECTS else _read(reply, most)
+    except UrlError:
+        raise
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UrlError(f"image_url could not be fetched ({type(error).__name__})") from error
     finally:
@@ -133,7 +135,7 @@ class _Pinned(http.client.HTTPSConnection):
     """A connection to one address, by the certificate of a name."""
 
     def __init__(self, host: str, address: str, seconds: float, context: ssl.SSLContext) -> None:
-        super().__init__(host, 443, timeout=seconds, context=context)
+        super().__init__(host, PORT, timeout=seconds, context=context)
         self._address, self._tls = address, context
 
     def connect(self) -> None:

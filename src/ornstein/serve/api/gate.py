@@ -27,6 +27,7 @@ from ornstein.serve.service import Service
 log = logging.getLogger("ornstein.serve")
 
 WORK = re.compile(r"/v1/images/(generations|edits|variations)")
+UPLOAD = re.compile(r"/v1/images/(edits|variations)")
 LINK = re.compile(r"/v1/outputs/[^/]+/content")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REFUSALS = {429: "limited", 503: "overloaded"}  # as metrics count what never came in
@@ -76,7 +77,8 @@ class Gate:
                 assert key is not None
                 self._rate(key, call)
             scope.setdefault("state", {})["caller"] = Caller(key, call.id)
-            await self.app(scope, _timely(receive, self.service.bounds.body_seconds), call.send)
+            most = self._room_for_body(scope["path"], headers)
+            await self.app(scope, _bounded(receive, self.service.bounds.body_seconds, most), call.send)
         except Exception as error:
             if call.begun:  # a reply has begun, and nothing can be said any more
                 log_error(error)
@@ -96,7 +98,16 @@ class Gate:
         if self.inside >= self.service.bounds.waiting:
             raise ApiError(503, "the server is busy: ask again", code="overloaded", retry_after=2)
         key = self.service.key(_secret(headers), remembered=True)
-        self.service.admit(key.id if key else "")
+        self.service.admit(key.id if key else "", self.inside)
+
+    def _room_for_body(self, path: str, headers: Headers) -> int:
+        """Bytes that a body may have. Raises ApiError: its header says that it has more."""
+        bounds = self.service.bounds
+        most = bounds.upload_bytes if UPLOAD.fullmatch(path) else bounds.json_bytes
+        said = headers.get("content-length", "0")
+        if not said.isdecimal() or int(said[:20]) > most:
+            raise ApiError(413, _too_large(most))
+        return most
 
     async def _key(self, scope: Scope, headers: Headers) -> Key | None:
         """Whose key it is; None where none is needed. Raises ApiError: none, or one that is not known."""
@@ -179,19 +190,26 @@ def _here(host: str) -> bool:
         return False
 
 
-def _timely(receive: Receive, seconds: float) -> Receive:
-    """A body that is there in time, or an error: 408."""
-    whole, ends = False, time.monotonic() + seconds
+def _bounded(receive: Receive, seconds: float, most: int) -> Receive:
+    """A body that is there in time, and no larger than it may be, or an error while it is read: 408, 413."""
+    whole, size, ends = False, 0, time.monotonic() + seconds
 
-    async def timely() -> Message:
-        nonlocal whole
+    async def bounded() -> Message:
+        nonlocal whole, size
         if whole:
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), max(0.0, ends - time.monotonic()))
         except TimeoutError:
             raise HTTPException(408, f"the body was not there after {seconds:g} s") from None
+        size += len(message.get("body", b""))
+        if size > most:
+            raise HTTPException(413, _too_large(most))
         whole = message["type"] == "http.disconnect" or not message.get("more_body", False)
         return message
 
-    return timely
+    return bounded
+
+
+def _too_large(most: int) -> str:
+    return f"the body is larger than {most:,} bytes"

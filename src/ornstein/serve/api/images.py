@@ -48,7 +48,6 @@ Body = Generation | Edit | Variation
 Kind = Literal["generation", "edit", "variation"]
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
-uploads = APIRouter(prefix="/v1/images", tags=["images"])
 
 
 @router.post("/generations", response_model=replies.ImagesReply, responses={**ERRORS, **STREAM})
@@ -59,7 +58,7 @@ async def generations(body: Generation, call: Generating, token: Token = None) -
     return await _answered(call, body, token, raw, lambda: _job(call, served, "generation", body))
 
 
-@uploads.post(
+@router.post(
     "/edits", response_model=replies.ImagesReply, responses={**ERRORS, **STREAM},
     openapi_extra=forms.schema(Edit, ("prompt",), mask=True),
 )  # fmt: skip
@@ -71,7 +70,7 @@ async def edits(request: Request, call: Editing, token: Token = None) -> Respons
     return await _answered(call, body, token, _said(form), lambda: _job(call, served, "edit", body, form))
 
 
-@uploads.post(
+@router.post(
     "/variations", response_model=replies.ImagesReply, responses=ERRORS,
     openapi_extra=forms.schema(Variation, (), mask=False),
 )  # fmt: skip
