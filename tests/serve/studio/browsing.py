@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uvicorn
+from playwright.sync_api import Page, expect
 
 from ornstein.serve.api import create_app
 from ornstein.serve.api.forming import picture_of
@@ -33,8 +34,6 @@ output: {checkers: [], copies: COPIES}
 publish: {watermark: null}  # its key would decide what a seed draws
 records: {prompts: PROMPTS, days: 30}
 """
-playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
 expect.set_options(timeout=30_000)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -112,32 +111,7 @@ def generate(page: Page, prompt: str, count: int = 1) -> None:
     done(page)
 
 
-NAMELESS = """() => {
-  const name = (e) => (e.getAttribute("aria-label") || [...(e.labels ?? [])].map((l) => l.textContent).join(" ")
-    || e.getAttribute("alt") || e.textContent || "").trim();
-  return [...document.querySelectorAll("button, a, input:not([type=hidden]), select, textarea, img, canvas[tabindex], dialog[open]")]
-    .filter((e) => e.checkVisibility() && !(e.tagName === "IMG" && e.hasAttribute("alt")) && !name(e)).map((e) => e.outerHTML.slice(0, 120));
-}"""
-"""What can be used or seen and has no name for who cannot see it."""
-
-FAINT = """() => {
-  const canvas = document.createElement("canvas"); canvas.width = canvas.height = 1;
-  const context = canvas.getContext("2d", {willReadFrequently: true});
-  const rgba = (colour) => { context.clearRect(0, 0, 1, 1); context.fillStyle = colour; context.fillRect(0, 0, 1, 1); return context.getImageData(0, 0, 1, 1).data; };
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
-  const behind = (e) => { for (; e; e = e.parentElement) { const c = rgba(getComputedStyle(e).backgroundColor); if (c[3] > 250) return c; } return rgba("white"); };
-  const faint = [];
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const e = texts.currentNode.parentElement, text = texts.currentNode.textContent.trim();
-    if (!text || !e.checkVisibility({opacityProperty: true}) || e.closest("script, noscript, option, :disabled")) continue;
-    const style = getComputedStyle(e), [a, b] = [light(rgba(style.color)), light(behind(e))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) faint.push(`${((a + 0.05) / (b + 0.05)).toFixed(2)} ${text.slice(0, 40)}`);
-  }
-  return faint;
-}"""
-"""Texts whose contrast to what is behind them is below 4.5, which WCAG 2.2 asks for at level AA (1.4.3)."""
-
+NAMELESS = (Path(__file__).parent / "nameless.js").read_text()
+FAINT = (Path(__file__).parent / "faint.js").read_text()
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 """Pixels by which the page is wider than its window."""

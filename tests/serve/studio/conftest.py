@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.serve.studio.browsing import Browser, Page, Site, browser_path, playwright, serving
+from tests.serve.studio.browsing import Site, browser_path, serving
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as started:
+    with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=browser_path())
         yield browser
         browser.close()

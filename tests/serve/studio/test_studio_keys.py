@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Page, expect
 
-from tests.serve.studio.browsing import Page, Site, done, expect, generate, serving
+from tests.serve.studio.browsing import Site, done, generate, serving
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,8 @@ def test_two_keys_at_once_do_not_see_each_other(visit: Callable[..., Page], lock
         expect(page.locator("article.entry")).to_have_count(1)
         expect(page.locator("article.entry")).to_contain_text(names[name])
         others[name] = page.locator("article.entry figure").get_attribute("data-id")
-    read = """(id) => fetch(`v1/outputs/${id}/content`, {headers: {Authorization: `Bearer ${sessionStorage["ornstein.key"]}`}}).then((r) => r.status)"""
+    read = """(id) => fetch(`v1/outputs/${id}/content`, {
+        headers: {Authorization: `Bearer ${sessionStorage["ornstein.key"]}`} }).then((r) => r.status)"""
     assert pages["Ann"].evaluate(read, others["Ann"]) == 200
     assert pages["Ann"].evaluate(read, others["Bob"]) == 404
 

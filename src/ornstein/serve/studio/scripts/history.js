@@ -52,7 +52,7 @@ export class History {
 
   #add(entries) {
     for (const entry of entries) {
-      if (day(entry.created) !== this.day) this.list.append(h("h3.day", {}, (this.day = day(entry.created))));
+      if (day(entry.created) !== this.day) this.list.append(h("h2.day", {}, (this.day = day(entry.created))));
       this.list.append(element(entry));
     }
     const none = !this.list.querySelector(".entry");

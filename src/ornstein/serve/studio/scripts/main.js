@@ -28,7 +28,7 @@ async function start(name = null) {
     const [facts, samplers] = await Promise.all([api.model(chosen.id), api.samplers(chosen.id)]);
     model = facts;
     composer.show(models, model, samplers, start);
-    if (!at("stage").children.length) welcome();
+    if (!at("stage").querySelector(".set")) welcome();
     route();
   } catch (error) {
     if (error.status === 401 || error.status === 503 || error.status === 0) return; // the banner or the box tells
