@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import traceback
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -163,20 +163,30 @@ def one_line(error: object) -> str:
 
 
 def log_error(error: BaseException) -> None:
-    """Where it went wrong and what kind of error it is; its words may hold a prompt and stay out."""
-    trace = "".join(traceback.format_tb(error.__traceback__))
-    said = one_line(error) if isinstance(error, OrnsteinError) else ""
-    log.error("%s %s\n%s", type(error).__name__, said, trace)
+    """For the operator: kind and place, and the words of errors of our own (``monitor.logs`` keeps others' out)."""
+    said = one_line(error) if isinstance(error, OrnsteinError) else "an error that nobody foresaw"
+    log.error("%s", said, exc_info=error)
 
 
 def install(app: FastAPI) -> None:
     """Let every error of an app's routes be told in the one shape."""
 
     async def tell(request: Request, error: Exception) -> JSONResponse:
-        return as_api_error(error).reply
+        told = as_api_error(error)
+        if told.status == 405:
+            told.headers = {"Allow": _methods(app, request.url.path)}
+        return told.reply
 
     for kind in (ApiError, HTTPException, RequestValidationError, OrnsteinError):
         app.add_exception_handler(kind, tell)
+
+
+def _methods(app: FastAPI, path: str) -> str:
+    """All that a path takes; the router itself knows only the first route's."""
+    for template, methods in app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", template), path):
+            return ", ".join(sorted(name.upper() for name in methods))
+    return "GET"
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -191,4 +201,4 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
         503: "Loading, overloaded, or a part is down; Retry-After says when to ask again.",
         504: "It took longer than a request may take; it was stopped.",
     }  # fmt: skip
-    return {status: {"model": ErrorReply, "description": said[status]} for status in statuses}
+    return {status: {"model": ErrorReply, "description": said[status]} for status in (*statuses, 500)}

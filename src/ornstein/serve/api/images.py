@@ -29,7 +29,7 @@ from ornstein.serve.service import Served, Service
 
 STRENGTHS = {"low": 0.8, "high": 0.5}  # of input_fidelity
 VARIED = 0.6  # strength of a variation
-ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504)
+ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 501, 503, 504)
 STREAM = {
     200: {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},

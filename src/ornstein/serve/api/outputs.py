@@ -21,7 +21,7 @@ from ornstein.serve.books import Entry, Made
 from ornstein.serve.service import Service
 
 router = APIRouter(prefix="/v1", tags=["outputs"])
-ERRORS = documented(400, 401, 403, 404, 408, 413, 500, 503)
+ERRORS = documented(400, 401, 403, 404, 408, 413, 501, 503)
 OutputId = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="As the reply that made it named it.")
 ]
