@@ -28,7 +28,9 @@ def test_every_route_says_what_it_answers_and_every_error_has_one_shape(open_ser
                 if int(status) >= 400:
                     there = answer["content"]["application/json"]["schema"]["$ref"]
                     assert there.endswith("/ErrorReply"), (path, method, status)
-    form = schema["paths"]["/v1/images/edits"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    form = schema["paths"]["/v1/images/edits"]["post"]["requestBody"]["content"]["multipart/form-data"][
+        "schema"
+    ]
     assert form["properties"]["image"]["format"] == "binary"
     assert form["additionalProperties"] is False
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ornstein.guard.credentials.trust import Trust
 from ornstein.guard.credentials.verifying import verify
 from ornstein.guard.decision import RefusedError
 from ornstein.guard.guarded import Guarded
@@ -18,7 +19,6 @@ from ornstein.record import FileForm
 from ornstein.request import requests
 from ornstein.serve.engine.engine import Engine
 from ornstein.serve.stage import Stage
-from ornstein.guard.credentials.trust import Trust
 
 THREADS = 16
 
@@ -29,7 +29,8 @@ def guarded(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gu
     monkeypatch.setenv("ORNSTEIN_HOME", str(tmp_path))
     file = tmp_path / "policy.yaml"
     file.write_text(
-        "version: 1\nname: threads\nprompt: {checkers: [], rules: [{id: odd, words: [zebra], action: review, reason: odd}]}\n"
+        "version: 1\nname: threads\n"
+        "prompt: {checkers: [], rules: [{id: odd, words: [zebra], action: review, reason: odd}]}\n"
         "input: {checkers: []}\noutput: {checkers: [], copies: null}\nrecords: {prompts: clear}\n"
     )
     return Guarded(Model.load(bundle), Policy.read(file))

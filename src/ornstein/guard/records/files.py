@@ -33,7 +33,7 @@ LONGEST_LINE = 1 << 20  # bytes; an entry has about a thousand
 TAIL = 1 << 14  # bytes in which the last entry is looked for first
 PATIENCE = 30  # seconds that a writer waits for another
 _TURNS: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-"""Of the threads of this process: among them a lock is handed on at once, where a file's is asked for again and again."""
+"""Of this process's threads: among them a lock is handed on at once; a file's is asked for again and again."""
 
 
 class RecordError(OrnsteinError):

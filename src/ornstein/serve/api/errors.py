@@ -26,7 +26,8 @@ log = logging.getLogger("ornstein.serve")
 
 TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error",
-    404: "not_found_error", 409: "conflict_error", 408: "timeout_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error", 504: "timeout_error",
+    404: "not_found_error", 408: "timeout_error", 409: "conflict_error", 429: "rate_limit_error",
+    500: "server_error", 501: "server_error", 503: "server_error", 504: "timeout_error",
 }  # fmt: skip
 CODES = {
     400: "invalid_request", 401: "invalid_api_key", 403: "not_permitted", 404: "not_found", 405: "method_not_allowed",
@@ -36,7 +37,11 @@ CODES = {
 }  # fmt: skip
 POLICY = "content_policy_violation"
 BROKEN = "the server could not finish this; its log says why, under this request's X-Request-ID"
-PLAIN = {404: "there is nothing at this path", 405: "this path does not take that method", 413: "the body is too large"}
+PLAIN = {
+    404: "there is nothing at this path",
+    405: "this path does not take that method",
+    413: "the body is too large",
+}
 LATER = 5.0  # seconds until what is down is worth asking again
 
 
@@ -100,7 +105,9 @@ def as_api_error(error: BaseException) -> ApiError:
         case ApiError():
             return error
         case HTTPException():
-            said = PLAIN.get(error.status_code) if error.detail == HTTPStatus(error.status_code).phrase else None
+            said = (
+                PLAIN.get(error.status_code) if error.detail == HTTPStatus(error.status_code).phrase else None
+            )
             return ApiError(error.status_code, said or one_line(error.detail), headers=error.headers or {})
         case RequestValidationError():
             return of_validation(error.errors())
@@ -116,7 +123,13 @@ def as_api_error(error: BaseException) -> ApiError:
         case RefusedError():
             told = tuple(one.reason for one in error.decisions if one.action != "allow" and one.reason)
             return ApiError(
-                400, one_line(error), "prompt", POLICY, "image_generation_user_error", case=error.case, told=told
+                400,
+                one_line(error),
+                "prompt",
+                POLICY,
+                "image_generation_user_error",
+                case=error.case,
+                told=told,
             )
         case MissingExtraError():
             return ApiError(501, one_line(error), code="not_installed")

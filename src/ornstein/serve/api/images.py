@@ -42,7 +42,10 @@ KEPT = {
 }  # fmt: skip
 Token = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", min_length=1, max_length=255, description="The same one with the same body is answered once more, not made once more."),
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=255,
+        description="The same one with the same body is answered again, not made again.",
+    ),
 ]  # fmt: skip
 Body = Generation | Edit | Variation
 Kind = Literal["generation", "edit", "variation"]

@@ -118,7 +118,7 @@ def samplers(call: Reading, name: Name) -> Samplers:
 
 @router.get(
     "/{name}/card", response_class=Response,
-    responses={**ERRORS, 200: {"description": "The card.", "content": {"text/markdown": {"schema": {"type": "string"}}}}},
+    responses={**ERRORS, 200: {"description": "It.", "content": {"text/markdown": {"schema": {"type": "string"}}}}},
 )  # fmt: skip
 def card(call: Reading, name: Name) -> Response:
     """A model's card, in Markdown."""

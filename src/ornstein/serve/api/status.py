@@ -132,7 +132,9 @@ def queue(call: Reading) -> Queues:
 @router.get("/costs", responses=documented(400, 401, 403, 503))
 def costs(
     call: Reading,
-    since: Annotated[str | None, Query(pattern=DAY, description="First day, in UTC; 30 days ago if left out.")] = None,
+    since: Annotated[
+        str | None, Query(pattern=DAY, description="First day, in UTC; 30 days ago if left out.")
+    ] = None,
     by: Annotated[
         str,
         Query(pattern=r"^(day|key|model)(,(day|key|model)){0,2}$", description="What lines are split by."),
