@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import exc, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from ornstein.drawing import Spent
+from ornstein.drawing import NOTHING, Spent
 from ornstein.errors import UsageError
 from ornstein.guard.decision import Decision
 from ornstein.guard.policy import Records
@@ -102,8 +102,8 @@ class Books:
         outcome: Ending,
         outputs: Sequence[Made] = (),
         decisions: Sequence[Decision] = (),
-        spent: Spent = Spent(),  # noqa: B008  # frozen
-        charge: Charge = Charge(),  # noqa: B008
+        spent: Spent = NOTHING,
+        charge: Charge | None = None,
     ) -> None:
         """Write down what became of a request, all or nothing; it is on the disk when this returns.
 
@@ -126,7 +126,7 @@ class Books:
             for made in outputs:
                 if not self.store.has(made.sha256):
                     raise BooksError(f"the store lacks {made.sha256[:12]}…: store the file, then finish")
-            end(row, outcome, outputs, spent, charge)
+            end(row, outcome, outputs, spent, charge or Charge())
             session.add_all(output_rows(id, outputs, self._privacy))
             session.flush()  # decisions point to outputs
             session.add_all(decision_rows(id, decisions, outputs, self._privacy))
