@@ -11,6 +11,7 @@ import typer
 from ornstein.cli.database import Database, Store
 
 if TYPE_CHECKING:
+    from ornstein.bundle import Bundle
     from ornstein.evaluate.estimate import Estimate
     from ornstein.evaluate.features import FeatureNetwork
     from ornstein.serve.monitor.reference import Reference
@@ -19,7 +20,6 @@ app = typer.Typer(
     name="drift", no_args_is_help=True, help="Measure whether a service still makes what it made."
 )
 
-NETWORK = "effnet-lite0"
 ModelName = Annotated[str, typer.Argument(help="A model's name or its folder.")]
 File = Annotated[
     Path | None, typer.Option("--file", help="Of the reference; one of yours a model, if left out.")
@@ -44,17 +44,17 @@ def reference(
     from ornstein.bundle import Bundle
     from ornstein.errors import UsageError
     from ornstein.evaluate.features import find_network
-    from ornstein.serve.monitor.reference import default_path
+    from ornstein.serve.monitor.reference import NETWORK, default_path
     from ornstein.shelf import find
 
     if (prompts is None) == (served is None):
         raise UsageError("say what the reference is made of: --prompts FILE or --served COUNT")
-    fingerprint, network = Bundle.open(find(model)).fingerprint, find_network(NETWORK)
+    bundle, network = Bundle.open(find(model)), find_network(NETWORK)
     if prompts is not None:
-        made = _golden(model, prompts, network, fingerprint)
+        made = _golden(bundle, prompts, network)
     else:
-        made = _served(model, served or 0, network, fingerprint, database, store)
-    path = file or default_path(fingerprint)
+        made = _served(bundle, served or 0, network, database, store)
+    path = file or default_path(bundle.fingerprint)
     made.save(path)
     spread = _told(made.spread(), 1000)
     typer.echo(f"{path}: {len(made.features)} pictures, {made.source}")
@@ -76,12 +76,12 @@ def measure(
     from ornstein.bundle import Bundle
     from ornstein.evaluate.features import find_network
     from ornstein.serve.monitor.drift import shift
-    from ornstein.serve.monitor.reference import Reference, default_path
+    from ornstein.serve.monitor.reference import NETWORK, Reference, default_path
     from ornstein.shelf import find
 
-    fingerprint, network = Bundle.open(find(model)).fingerprint, find_network(NETWORK)
-    against = Reference.read(file or default_path(fingerprint), fingerprint, network.key)
-    now = _served(model, last, network, fingerprint, database, store)
+    bundle, network = Bundle.open(find(model)), find_network(NETWORK)
+    against = Reference.read(file or default_path(bundle.fingerprint), bundle.fingerprint, network.key)
+    now = _served(bundle, last, network, database, store)
     distance, spread = against.distance(now.features), against.spread()
     refused = now.refusals()
     more = shift(refused, against) if refused is not None else None
@@ -97,7 +97,7 @@ def measure(
         typer.echo(f"more than then: {_told(more, 100)} %")
 
 
-def _golden(model: str, prompts: Path, network: FeatureNetwork, fingerprint: str) -> Reference:
+def _golden(bundle: Bundle, prompts: Path, network: FeatureNetwork) -> Reference:
     import torch
 
     from ornstein.errors import OrnsteinError
@@ -110,16 +110,16 @@ def _golden(model: str, prompts: Path, network: FeatureNetwork, fingerprint: str
         lines = [line.strip() for line in prompts.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise OrnsteinError(f"cannot read prompts from {prompts}: one a line, in UTF-8") from error
-    answers = Guarded(Model.load(model)).generate(lines, list(range(len(lines))))
+    answers = Guarded(Model.load(bundle.folder)).generate(lines, list(range(len(lines))))
     pictures = [answer.output.array for answer in answers if answer.output is not None]
     if not pictures:
         raise OrnsteinError("no picture of these prompts went out")
     features = torch.stack(looked_at(network, pictures))
-    return Reference(features, network.key, fingerprint, f"a golden sample of {prompts.name}")
+    return Reference(features, network.key, bundle.fingerprint, f"a golden sample of {prompts.name}")
 
 
 def _served(
-    model: str, count: int, network: FeatureNetwork, fingerprint: str, database: str | None, store: str | None
+    bundle: Bundle, count: int, network: FeatureNetwork, database: str | None, store: str | None
 ) -> Reference:
     import torch
 
@@ -129,12 +129,12 @@ def _served(
     from ornstein.serve.monitor.reference import Reference
     from ornstein.serve.monitor.served import latest
 
-    found = latest(Books.open(database, store=store), Path(model).name, count)
+    found = latest(Books.open(database, store=store), bundle.facts.name, count)
     if not found.pictures:
-        raise OrnsteinError(f"no picture of {model!r} is in the books")
+        raise OrnsteinError(f"no picture of {bundle.facts.name!r} is in the books")
     features = torch.stack(looked_at(network, found.pictures))
     source = f"served until {found.until:%Y-%m-%d}"
-    return Reference(features, network.key, fingerprint, source, found.asked, found.refused)
+    return Reference(features, network.key, bundle.fingerprint, source, found.asked, found.refused)
 
 
 def _told(estimate: Estimate, scale: float) -> str:

@@ -102,7 +102,7 @@ def test_openmetrics_is_spoken_where_it_is_asked_for(metrics: Metrics):
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 def test_promtool_finds_nothing_to_say(metrics: Metrics):
     done = subprocess.run(
-        [PROMTOOL, "check", "metrics"], input=metrics.text()[0], capture_output=True, timeout=30
+        [str(PROMTOOL), "check", "metrics"], input=metrics.text()[0], capture_output=True, timeout=30
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
@@ -143,7 +143,9 @@ def test_prometheus_reads_every_expression_of_the_dashboard(tmp_path: Path):
     rules = [{"record": f"panel:{k}", "expr": text} for k, text in enumerate(expressions())]
     file = tmp_path / "rules.json"
     file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
-    done = subprocess.run([PROMTOOL, "check", "rules", str(file)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [str(PROMTOOL), "check", "rules", str(file)], capture_output=True, text=True, timeout=30
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(rules)} rules found" in done.stdout
 

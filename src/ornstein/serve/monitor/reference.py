@@ -25,6 +25,7 @@ from ornstein.shelf import home
 
 FEWEST = 64  # pictures of a reference, and of a measurement
 VERSION = "1"
+NETWORK = "effnet-lite0"  # that looks, unless another one is handed over; it comes with a package
 
 
 @dataclass(frozen=True)
