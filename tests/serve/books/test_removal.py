@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ornstein.errors import UsageError
+from ornstein.guard.policy import Records
 from ornstein.serve.books import Books, BooksError, Erased, Reply
 from ornstein.serve.books.values import now
 from tests.serve.books.kept import accepted, day, finished, made
@@ -164,6 +165,26 @@ def test_a_row_cannot_come_while_its_file_goes(books: Books, monkeypatch):
 def finished_same(books: Books, name: str) -> None:
     books.accept(accepted(name))
     books.finish(name, "done", [made(books, f"{name}-0", b"same")])
+
+
+def test_no_byte_of_an_erased_prompt_is_left_in_the_file(tmp_path: Path):
+    books = Books.open(
+        f"sqlite:///{tmp_path / 'books.sqlite3'}", store=tmp_path, kept=Records(prompts="clear")
+    )
+    for k in range(50):
+        finished(
+            books,
+            f"r{k}",
+            key="ann" if k % 2 else "bob",
+            prompt=f"a purple fox of {'ann' if k % 2 else 'bob'}",
+        )
+
+    def written() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.glob("books.sqlite3*"))
+
+    assert b"fox of ann" in written()
+    books.erase(key="ann")
+    assert b"fox of ann" not in written() and b"fox of bob" in written()
 
 
 def test_one_thing_at_a_time_is_erased(books: Books):
