@@ -109,6 +109,7 @@ def test_erasing_pruning_and_checking(home: Path, ornstein):
     assert ornstein("books", "migrate").code == 0
 
 
+@pytest.mark.slow
 def test_drift_is_measured_from_what_was_served(home: Path, ornstein, bundle: Path):
     books, random = Books.open(), np.random.default_rng(0)
     name = json.loads((bundle / "model.json").read_text())["name"]
