@@ -31,7 +31,7 @@ from ornstein.limits import LARGEST, SMALLEST, refuse
 from ornstein.output import Output
 from ornstein.prompts import parts_of, said
 from ornstein.recipes.recipe import Recipe, TextCondition
-from ornstein.record import Computation, ModelName, Platform, Record, sharing
+from ornstein.record import LATER, Computation, ModelName, Platform, Record, sharing
 from ornstein.request import Progress, Request, batches, fitting, requests
 from ornstein.sample.fitted import FITTED
 from ornstein.shelf import find
@@ -276,7 +276,7 @@ class Model(Generator):
         with sharing(computation.threads):
             pictures = self._run(rows, DTYPES[computation.dtype], imprint, [source] * len(rows))
             made = self._record(rows, computation.row, source, computation.dtype)
-        kept = {"form": record.form, "policy": record.policy, "mark": record.mark}
+        kept = {name: getattr(record, name) for name in ("form", *LATER)}
         return Output(pictures[computation.row], made.model_copy(update=kept))
 
     @property

@@ -303,11 +303,11 @@ class Guarded:
         return [outputs[k] for k in range(len(asked))]
 
     def _told(self, output: Output, marked: bool) -> Output:
-        """With the policy and the mark on its record."""
+        """With the policy and the marks on its record."""
         record = output.record
         mark = self.publisher.mark(record.request.seed) if marked else None
-        told = record.model_copy(update={"policy": self.policy.hash, "mark": mark})
-        return replace(output, record=told)
+        known = {"policy": self.policy.hash, "mark": mark, "second": self.publisher.second_of(output.array)}
+        return replace(output, record=record.model_copy(update=known))
 
     def _look(
         self, work: Work, checked: Sequence[Checked], outputs: list[Output]
