@@ -74,7 +74,11 @@ class Engine:
         """As ``Model.make``, of any number of threads at once; blocks until all of them are made.
 
         Args:
-            asked, sources, imprint, progress, previews: as there, and called in the caller's own thread.
+            asked: as there, as everything else but the owner.
+            sources: what each is made from.
+            imprint: changes the noise.
+            progress: called in the caller's own thread.
+            previews: likewise.
             owner: who is to get a fair share of the machine: an API key.
 
         Raises:

@@ -59,7 +59,9 @@ class Halting:
     def __call__(self, z: Tensor, logsnr: Tensor, condition: Any) -> Tensor:
         """As ``precondition.Network``. Raises OrnsteinError where the call of the real network broke down."""
         asked = Evaluation(z, logsnr, condition, self.most, self.alone)
-        getcurrent().parent.switch(asked)
+        engine = getcurrent().parent
+        assert engine is not None
+        engine.switch(asked)
         if isinstance(asked.answer, Exception):
             raise OrnsteinError(f"the network broke down: {one_line(asked.answer)}") from asked.answer
         assert asked.answer is not None
@@ -157,7 +159,8 @@ class Picture:
         tell, state = self.call.messages.put, None
         try:
             for state in self.states:
-                tell(Moved(self.which, state.step, state.mean if state.step in self.shown else None))
+                seen = first_tensor(state.mean) if state.mean is not None and state.step in self.shown else None
+                tell(Moved(self.which, state.step, seen))
             tell(Finished(self, self._whole(state)))
         except Exception as error:  # of this picture alone: the others go on
             tell(Failed(error))

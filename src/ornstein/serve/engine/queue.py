@@ -234,4 +234,3 @@ class FairQueue(Generic[T]):
 def _advance(lane: Lane[T], work: float) -> None:
     for turn in (lane, lane.owner):
         turn.clock += work / turn.share
-

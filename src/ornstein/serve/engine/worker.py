@@ -75,7 +75,7 @@ class Worker:
         self._thread.start()
 
     def open(self, owner: str, pictures: int, work: float) -> Call:
-        """A call of an owner, for so many pictures that cost so much. Raises OrnsteinError where the engine is closed."""
+        """A call of an owner, for so many pictures of so much work. Raises OrnsteinError where there is no engine."""
         with self._changed:
             if self._failure is not None:
                 raise OrnsteinError(self._failure)
