@@ -87,7 +87,7 @@ class Worker:
         """Put a picture in line."""
         with self._changed:
             self._queue.add(picture.call.lane, picture)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def close(self, call: Call) -> None:
         """A call is over: what was not made of it will not be."""
