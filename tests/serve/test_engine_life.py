@@ -31,10 +31,6 @@ class Left(Exception):  # noqa: N818
     """What a caller raises who does not want to wait any longer."""
 
 
-def leave(*_: Any) -> None:
-    raise Left
-
-
 class Ticks(list[Tick]):
     """Calls of the network; while `held`, the engine waits after the next one."""
 
@@ -108,11 +104,9 @@ def test_who_leaves_frees_the_place_within_one_tick(
             after.append(len(ticks))
             raise Left
 
+    watching = {"progress": left} if how == "progress" else {"previews": Previews(300, left)}
     with pytest.raises(Left):
-        if how == "progress":
-            engine.make(ask(model, 4, steps=1000), progress=left)
-        else:
-            engine.make(ask(model, 4, steps=1000), previews=Previews(300, left))
+        engine.make(ask(model, 4, steps=1000), **watching)
     until(lambda: engine.load.running <= 1 and engine.load.waiting == 0)
     assert stay()[0].array.shape == (32, 32, 4)
     assert all(tick.rows <= 2 for tick in ticks[after[0] + 2 :])
@@ -290,7 +284,7 @@ def test_previews_come_in_order_and_come_near() -> None:
         mine = [(number, picture) for other, number, picture in seen if other == which]
         assert [number for number, _ in mine] == [0, 1, 2]
         far = [np.abs(picture.astype(int) - out.array).mean() for _, picture in mine]
-        assert far[-1] < 5 < min(far[:-1])
+        assert far[-1] < min(far[:-1]) / 2
     theirs: list[np.ndarray] = []
     shipped.make(wanted, previews=Previews(3, lambda which, number, picture: theirs.append(picture)))
     mine = [
