@@ -126,7 +126,6 @@ def test_a_picture_that_fails_fails_alone(engine: Engine, model: Model) -> None:
 
 
 def test_a_call_of_the_network_that_fails_fails_what_is_in_it(engine: Engine, model: Model) -> None:
-    until(lambda: hasattr(engine._worker, "_network"))
     real = engine._worker._network
 
     def breaks(z: Tensor, logsnr: Tensor, condition: Any) -> Tensor:
