@@ -17,6 +17,7 @@ from ornstein.control.source import Brought
 from ornstein.request import Request
 
 MAX_ROWS = 64
+MAX_BUCKET = 4 * MAX_ROWS
 LATER = ("policy", "mark", "second", "source")
 
 
@@ -32,18 +33,25 @@ class Computation(Config):
 
     Attributes:
         rows: of the batch. row: this picture's. dtype: of the products. threads: that shared the work.
+        bucket: rows of every call of the network, where others' pictures filled it up; None where it was the batch.
     """
 
     rows: int = Field(ge=1, le=MAX_ROWS)
     row: int = Field(ge=0, lt=MAX_ROWS)
     dtype: Literal["float32", "bfloat16"]
     threads: int = Field(ge=1, le=1024)
+    bucket: Annotated[int, Field(ge=1, le=MAX_BUCKET)] | None = None
 
     @model_validator(mode="after")
     def _inside(self) -> Computation:
         if self.row >= self.rows:
             raise ValueError(f"row {self.row} lies outside a batch of {self.rows}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As ``Record``."""
+        return {name: value for name, value in whole(self).items() if value is not None}
 
 
 class Platform(Config):
