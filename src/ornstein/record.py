@@ -78,10 +78,21 @@ class Platform(Config):
 
 
 class FileForm(Config):
-    """How the picture was written: the format, and what stands behind transparent parts (None: nothing)."""
+    """How the picture was written.
+
+    Attributes:
+        format: of the file. background: what stands behind transparent parts; None for nothing.
+        quality: of WebP and JPEG, 0 to 100; None for lossless WebP and JPEG at 95.
+    """
 
     format: Literal["png", "webp", "jpeg"] = "png"
     background: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = None
+    quality: Annotated[int, Field(ge=0, le=100)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a quality that was not chosen, which old records do not know."""
+        return {name: value for name, value in whole(self).items() if value is not None or name != "quality"}
 
 
 class Mark(Config):

@@ -32,6 +32,7 @@ from ornstein.cli.records import app as records
 from ornstein.cli.replay import replay
 from ornstein.cli.review import app as review
 from ornstein.cli.scorer import scorer
+from ornstein.cli.serve import serve
 from ornstein.cli.trace import trace
 from ornstein.cli.train import train
 from ornstein.cli.verify import verify
@@ -68,6 +69,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(books, name="books")
 app.command()(costs)
 app.add_typer(drift, name="drift")
+app.command()(serve)
 app.command()(doctor)
 
 

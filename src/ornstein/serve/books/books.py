@@ -194,10 +194,14 @@ class Books:
         since: datetime | None = None,
         until: datetime | None = None,
         by: Collection[Axis] = ("day", "key", "model"),
+        key: str | None = None,
     ) -> list[CostLine]:
-        """What requests that ended cost, from the day of `since` to that of `until` (which is not counted in)."""
+        """What requests that ended cost, from the day of `since` to that of `until` (which is not counted in).
+
+        Of one `key` alone where one is named.
+        """
         with self.database.reading() as session:
-            return costs.lines(session, since, until, by)
+            return costs.lines(session, since, until, by, key)
 
     def erase(
         self,

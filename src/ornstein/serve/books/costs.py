@@ -20,7 +20,11 @@ SPENT = ("evaluations", "waited", "computed", "guarded", "joules", "price")  # a
 
 
 def lines(
-    session: Session, since: datetime | None, until: datetime | None, by: Collection[Axis]
+    session: Session,
+    since: datetime | None,
+    until: datetime | None,
+    by: Collection[Axis],
+    key: str | None = None,
 ) -> list[CostLine]:
     """Sums for each value of the axes, in their order. Raises UsageError: an unknown axis."""
     for axis in by:
@@ -34,6 +38,8 @@ def lines(
         .group_by(*groups)
         .order_by(*groups)
     )
+    if key is not None:
+        query = query.where(both.c.key == key)
     if since is not None:
         query = query.where(both.c.day >= since.astimezone(UTC).date().isoformat())
     if until is not None:
