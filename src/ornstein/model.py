@@ -209,7 +209,7 @@ class Model(Generator):
             UsageError: what this model cannot do, before anything runs.
         """
         given = list(sources) or [None] * len(asked)
-        self._refuse(asked)
+        self.refuse(asked)
         self.refuse_sources(asked, given)
         outputs: dict[int, Output] = {}
         taken = [_taken(request, source) for request, source in zip(asked, given, strict=True)]
@@ -270,7 +270,7 @@ class Model(Generator):
             )
         if record.source != (source and source.brought):
             raise OrnsteinError(_other_source(record, source))
-        self._refuse([record.request])
+        self.refuse([record.request])
         computation = record.computation
         rows = [record.request] * computation.rows  # neighbours never matter, only how many there are
         with sharing(computation.threads):
@@ -294,7 +294,7 @@ class Model(Generator):
         """How many pictures of `size` a batch may hold, most first: by the bytes that one takes."""
         return fitting(self.device.type, self.recipe.network.memory(size, self.encoder.length))
 
-    def _refuse(self, asked: Iterable[Request]) -> None:
+    def refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
         refuse(asked, self.recipe, self.sizes, self.limits)
         if self.bundle is not None and (forgotten := self.bundle.facts.forgotten):
