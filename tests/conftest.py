@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import greenlet
+import jaxtyping._storage
 import pytest
 import torch
 from hypothesis import settings
@@ -15,6 +17,17 @@ CHECKED = ("process", "denoise", "sample", "guide", "net", "condition.tokens", "
 
 # before anything imports the packages, hence here and at module level
 install_import_hook([f"ornstein.{name}" for name in CHECKED], "beartype.beartype")
+
+
+class _OfGreenlet:
+    """What jaxtyping remembers of shapes while a function runs, kept apart where functions are halted in the middle."""
+
+    @property
+    def memo_stack(self) -> list[object]:
+        return greenlet.getcurrent().__dict__.setdefault("shapes", [])
+
+
+jaxtyping._storage._shape_storage = _OfGreenlet()
 
 if (
     "PYTEST_XDIST_WORKER" in os.environ

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ornstein.assembly import (
     AutocastNetwork,
     ConditionedNetwork,
-    CountingNetwork,
     InferenceCopies,
     fast_dtype,
 )
@@ -23,7 +22,7 @@ from ornstein.condition.tokens import Tokens
 from ornstein.control.keep import Keep, free
 from ornstein.control.source import Source
 from ornstein.denoise.posterior import Denoiser
-from ornstein.denoise.precondition import NetworkDenoiser
+from ornstein.denoise.precondition import Network, NetworkDenoiser
 from ornstein.drawing import Imprint
 from ornstein.errors import UsageError
 from ornstein.guide.classifier_free import ClassifierFree, Guided
@@ -106,11 +105,11 @@ class Generator:
         sources: Sequence[Source | None] = (),
         network: nn.Module | None = None,
         dtype: torch.dtype | None = None,
-        tell: Callable[[int], None] | None = None,
+        between: Callable[[Network], Network] | None = None,
     ) -> Iterator[State]:
         """Yield the sampler's states for one batch: one prompt, seed, number of steps and scale a row.
 
-        `tell` is told how many rows each evaluation of the network has.
+        `between` gives what stands between the denoiser and its network, and so sees every evaluation.
         """
         path = self.recipe.process.path
         method, grids = self.plan(sampler, steps, size)
@@ -120,8 +119,8 @@ class Generator:
         if reuse > 1:
             reusing = ReusingNetwork.of(denoiser.network, reuse)
             denoiser, condition = replace(denoiser, network=reusing), reusing.begin(condition)
-        if tell is not None:
-            denoiser = replace(denoiser, network=CountingNetwork(denoiser.network, tell))
+        if between is not None:
+            denoiser = replace(denoiser, network=between(denoiser.network))
         denoiser = self.guided(denoiser, rule, schedule)
         yield from trajectory(method, denoiser, path, x, ways, condition, seeds, keep)
 

@@ -123,7 +123,7 @@ class ImportedModel(Model):
         counts = BATCHES[self.device.type]
         return [count for count in counts if count == 1 or count * size**2 <= PIXELS_AT_ONCE]
 
-    def refuse(self, asked: Iterable[Request]) -> None:
+    def _refuse(self, asked: Iterable[Request]) -> None:
         asked = list(asked)
         if self.recipe.network.guided and any(request.negative for request in asked):
             raise UsageError(NO_NEGATIVE)
@@ -137,7 +137,7 @@ class ImportedModel(Model):
             )
         if any(request.reuse > 1 for request in asked):
             raise UsageError("an imported network has no blocks that could be reused: leave --reuse at 1")
-        super().refuse(asked)
+        super()._refuse(asked)
 
     def denoiser(
         self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None

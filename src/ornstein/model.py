@@ -15,6 +15,7 @@ from torch import Tensor
 from ornstein import saving
 from ornstein.assembly import (
     ConditionedNetwork,
+    CountingNetwork,
     condition_encoder,
     network_of,
 )
@@ -22,6 +23,8 @@ from ornstein.bundle import DTYPES, MANIFEST, SOURCES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
 from ornstein.control.source import Source
+from ornstein.denoise.bucketed import Bucketed
+from ornstein.denoise.precondition import Network
 from ornstein.drawing import Imprint, Previews, Spent
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.generator import Generator
@@ -209,8 +212,7 @@ class Model(Generator):
             UsageError: what this model cannot do, before anything runs.
         """
         given = list(sources) or [None] * len(asked)
-        self.refuse(asked)
-        self.refuse_sources(asked, given)
+        self.check(asked, given)
         outputs: dict[int, Output] = {}
         taken = [_taken(request, source) for request, source in zip(asked, given, strict=True)]
         plan = batches(asked, self.rows, taken if any(given) else ())
@@ -226,9 +228,14 @@ class Model(Generator):
             share = (time.perf_counter() - started) / len(batch)
             spent = Spent(evaluations=sum(evaluated) // len(batch), computed=share)
             for row, (index, picture) in enumerate(zip(batch, pictures, strict=True)):
-                outputs[index] = Output(picture, self._record(rows, row, given[index]), spent)
+                outputs[index] = Output(picture, self.record(rows, row, given[index]), spent)
             done += taken[batch[0]]
         return [outputs[index] for index in range(len(asked))]
+
+    def check(self, asked: Sequence[Request], sources: Sequence[Source | None]) -> None:
+        """Raise UsageError for what this model cannot do, and encode what it is told; nothing is made."""
+        self._refuse(asked)
+        self.refuse_sources(asked, sources)
 
     def refuse_sources(self, asked: Sequence[Request], sources: Sequence[Source | None]) -> None:
         """Raise UsageError for sources that requests cannot start from."""
@@ -270,12 +277,14 @@ class Model(Generator):
             )
         if record.source != (source and source.brought):
             raise OrnsteinError(_other_source(record, source))
-        self.refuse([record.request])
+        self._refuse([record.request])
         computation = record.computation
         rows = [record.request] * computation.rows  # neighbours never matter, only how many there are
         with sharing(computation.threads):
-            pictures = self._run(rows, DTYPES[computation.dtype], imprint, [source] * len(rows))
-            made = self._record(rows, computation.row, source, computation.dtype)
+            pictures = self._run(
+                rows, DTYPES[computation.dtype], imprint, [source] * len(rows), bucket=computation.bucket
+            )
+            made = self.record(rows, computation.row, source, computation.dtype, computation.bucket)
         kept = {"form": record.form, "policy": record.policy, "mark": record.mark}
         return Output(pictures[computation.row], made.model_copy(update=kept))
 
@@ -294,7 +303,7 @@ class Model(Generator):
         """How many pictures of `size` a batch may hold, most first: by the bytes that one takes."""
         return fitting(self.device.type, self.recipe.network.memory(size, self.encoder.length))
 
-    def refuse(self, asked: Iterable[Request]) -> None:
+    def _refuse(self, asked: Iterable[Request]) -> None:
         """Raise UsageError for what this model cannot do, before anything runs; warn of what it was not trained for."""
         refuse(asked, self.recipe, self.sizes, self.limits)
         if self.bundle is not None and (forgotten := self.bundle.facts.forgotten):
@@ -321,8 +330,13 @@ class Model(Generator):
         progress: Callable[[int], None] = lambda step: None,
         previews: Previews | None = None,
         tell: Callable[[int], None] = lambda rows: None,
+        bucket: int | None = None,
     ) -> np.ndarray:
         """Pictures of one batch of like requests, uint8 (rows, H, W, C) premultiplied."""
+
+        def between(network: Network) -> Network:
+            return CountingNetwork(Bucketed(network, (bucket,)) if bucket else network, tell)
+
         states = self.trajectory(
             [row.asks for row in rows],
             [row.seed for row in rows],
@@ -337,7 +351,7 @@ class Model(Generator):
             imprint=imprint,
             sources=sources,
             dtype=dtype,
-            tell=tell,
+            between=between,
         )
         x, shown = None, previews.after(_taken(rows[0], sources[0] if sources else None)) if previews else ()
         for state in states:
@@ -363,9 +377,15 @@ class Model(Generator):
             ]
         )
 
-    def _record(
-        self, rows: Sequence[Request], row: int, source: Source | None = None, dtype: DtypeName | None = None
+    def record(
+        self,
+        rows: Sequence[Request],
+        row: int,
+        source: Source | None = None,
+        dtype: DtypeName | None = None,
+        bucket: int | None = None,
     ) -> Record:
+        """Of a picture that is made now: row `row` of a batch, or alone but for what fills its `bucket`."""
         return Record(
             request=rows[row],
             model=ModelName(name=self.recipe.name, fingerprint=self.bundle and self.bundle.fingerprint),
@@ -374,6 +394,7 @@ class Model(Generator):
                 row=row,
                 dtype=dtype or ("bfloat16" if self.dtype == torch.bfloat16 else "float32"),
                 threads=torch.get_num_threads(),
+                bucket=bucket,
             ),
             platform=Platform.here(self.device),
             source=source and source.brought,

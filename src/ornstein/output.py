@@ -121,7 +121,9 @@ def color(name: str) -> str:
 
 
 def encode(array: np.ndarray, form: FileForm, record: Record | None = None) -> bytes:
-    """A picture file: lossless PNG or WebP, or JPEG at quality 95; with parameters and record where one is given."""
+    """A picture file, with parameters and record where one is given: lossless PNG or WebP, or JPEG at quality 95,
+    unless the form says another quality.
+    """
     image, file = to_image(array, form.background), io.BytesIO()
     options: dict[str, Any] = {}
     if record is not None:
@@ -129,9 +131,10 @@ def encode(array: np.ndarray, form: FileForm, record: Record | None = None) -> b
     if form.format == "png":
         image.save(file, "PNG", optimize=True, **options)
     elif form.format == "webp":
-        image.save(file, "WEBP", lossless=True, quality=100, method=6, **options)
+        lossless = form.quality is None
+        image.save(file, "WEBP", lossless=lossless, quality=100 if lossless else form.quality, method=6, **options)
     else:
-        image.save(file, "JPEG", quality=95, subsampling=0, **options)
+        image.save(file, "JPEG", quality=95 if form.quality is None else form.quality, subsampling=0, **options)
     return file.getvalue()
 
 
@@ -184,23 +187,28 @@ def read(path: Path) -> tuple[bytes, Record]:
         data = path.read_bytes()
     except OSError as error:
         raise OrnsteinError(f"cannot read {path}: {error.strerror}") from error
+    return data, record_of(data, str(path))
+
+
+def record_of(data: bytes, name: str = "this file") -> Record:
+    """The record that a picture file's bytes carry. Raises OrnsteinError, as ``read``."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "WEBP", "JPEG"]) as image:
             image.load()
             text = _record_text(image)
     except Exception as error:  # pillow's readers raise a dozen unrelated types on damaged files
-        raise OrnsteinError(f"{path} is not a whole PNG, WebP or JPEG picture") from error
+        raise OrnsteinError(f"{name} is not a whole PNG, WebP or JPEG picture") from error
     if text is None:
         raise OrnsteinError(
-            f"{path} carries no replay record: only pictures written by ornstein can be replayed"
+            f"{name} carries no replay record: only pictures written by ornstein can be replayed"
         )
     try:
         values = json.loads(text)
         if not isinstance(values, dict):
             raise UsageError("it is no mapping")
-        return data, parse(Record, values)
+        return parse(Record, values)
     except (ValueError, RecursionError) as error:
-        raise OrnsteinError(f"the replay record of {path} is damaged or forged: {one_line(error)}") from error
+        raise OrnsteinError(f"the replay record of {name} is damaged or forged: {one_line(error)}") from error
 
 
 def _record_text(image: Image.Image) -> str | None:

@@ -17,6 +17,7 @@ from ornstein.control.source import Brought
 from ornstein.request import Request
 
 MAX_ROWS = 64
+MAX_BUCKET = 4 * MAX_ROWS
 LATER = ("policy", "mark", "source")
 
 
@@ -32,18 +33,25 @@ class Computation(Config):
 
     Attributes:
         rows: of the batch. row: this picture's. dtype: of the products. threads: that shared the work.
+        bucket: rows of every call of the network, where others' pictures filled it up; None where it was the batch.
     """
 
     rows: int = Field(ge=1, le=MAX_ROWS)
     row: int = Field(ge=0, lt=MAX_ROWS)
     dtype: Literal["float32", "bfloat16"]
     threads: int = Field(ge=1, le=1024)
+    bucket: Annotated[int, Field(ge=1, le=MAX_BUCKET)] | None = None
 
     @model_validator(mode="after")
     def _inside(self) -> Computation:
         if self.row >= self.rows:
             raise ValueError(f"row {self.row} lies outside a batch of {self.rows}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As ``Record``."""
+        return {name: value for name, value in whole(self).items() if value is not None}
 
 
 class Platform(Config):
@@ -70,10 +78,21 @@ class Platform(Config):
 
 
 class FileForm(Config):
-    """How the picture was written: the format, and what stands behind transparent parts (None: nothing)."""
+    """How the picture was written.
+
+    Attributes:
+        format: of the file. background: what stands behind transparent parts; None for nothing.
+        quality: of WebP and JPEG, 0 to 100; None for lossless WebP and JPEG at 95.
+    """
 
     format: Literal["png", "webp", "jpeg"] = "png"
     background: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] | None = None
+    quality: Annotated[int, Field(ge=0, le=100)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _shortly(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a quality that was not chosen, which old records do not know."""
+        return {name: value for name, value in whole(self).items() if value is not None or name != "quality"}
 
 
 class Mark(Config):

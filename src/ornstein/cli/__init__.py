@@ -28,6 +28,7 @@ from ornstein.cli.records import app as records
 from ornstein.cli.replay import replay
 from ornstein.cli.review import app as review
 from ornstein.cli.scorer import scorer
+from ornstein.cli.serve import serve
 from ornstein.cli.trace import trace
 from ornstein.cli.train import train
 from ornstein.cli.verify import verify
@@ -60,6 +61,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(records, name="records")
 app.add_typer(certs, name="certs")
 app.add_typer(docs, name="docs")
+app.command()(serve)
 app.command()(doctor)
 
 

@@ -33,7 +33,7 @@ def _read(file: Path, size: int, channels: int) -> np.ndarray:
 
     from ornstein.data.reader import BadPictureError, read_picture
     from ornstein.errors import OrnsteinError
-    from ornstein.evaluate.pictures import opaque
+    from ornstein.evaluate.pictures import seen_by
 
     if not file.is_file():
         raise OrnsteinError(f"cannot read {file}: no such file")
@@ -49,12 +49,8 @@ def _read(file: Path, size: int, channels: int) -> np.ndarray:
         )
     if (height, width) != (size, size):
         note(f"{file} is {width} x {height}: it was fitted into {size} x {size}")
-    if channels == 4:
-        return picture
-    if channels == 3:
-        if (picture[..., 3] < 255).any():
-            note(f"{file} is not opaque: this model sees it on white")
-        return opaque(picture)[..., :3]
-    if (picture[..., 3] < 255).any() or (np.ptp(picture[..., :3], axis=-1) > 0).any():
+    if channels == 3 and (picture[..., 3] < 255).any():
+        note(f"{file} is not opaque: this model sees it on white")
+    if channels == 1 and ((picture[..., 3] < 255).any() or (np.ptp(picture[..., :3], axis=-1) > 0).any()):
         note(f"{file} is not plain grey: this model sees its brightness, on black")
-    return np.asarray(Image.fromarray(picture[..., :3]).convert("L"))[..., None]
+    return seen_by(channels, picture)

@@ -43,30 +43,34 @@ def read_picture(path: Path, size: int) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)  # odd metadata is no reason to refuse pixels
-            picture, extent = _decode(path, size)
+            if path.stat().st_size > MAX_BYTES:
+                raise BadPictureError(f"more than {MAX_BYTES >> 20} MiB", bomb=True)
+            picture, extent = upright(path.read_bytes(), size)
             return pixels.letterbox(picture, size, extent)
+    except OSError as error:
+        raise BadPictureError(f"not a readable picture ({error.strerror})") from error
+
+
+def upright(data: bytes, size: int, most: int = MAX_PIXELS) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return the premultiplied pixels of a file's bytes, uint8 (h, w, 4), and their extent, height and width.
+
+    A picture much larger than `size` is shrunk by a whole factor; its extent is then a fraction of the original's.
+    The header is asked before any pixel is: more than `most` of them are refused. Raises BadPictureError.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > most:
+                raise BadPictureError(f"{width} x {height} is more than {most >> 20} megapixels", bomb=True)
+            image.load()
+            premultiplied = _rgba(ImageOps.exif_transpose(image)).convert("RGBa")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadPictureError(f"more than {MAX_PIXELS >> 20} megapixels", bomb=True) from error
+        raise BadPictureError(f"more than {most >> 20} megapixels", bomb=True) from error
     except MemoryError as error:
         raise BadPictureError("does not fit in memory", bomb=True) from error
     except _BROKEN as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadPictureError(f"not a readable picture ({why.replace(str(path), path.name)})") from error
-
-
-def _decode(path: Path, size: int) -> tuple[np.ndarray, tuple[float, float]]:
-    """Return the premultiplied pixels, uint8 (h, w, 4), and their extent, height and width.
-
-    A large picture is shrunk by a whole factor; its extent is then a fraction of the original's.
-    """
-    if path.stat().st_size > MAX_BYTES:
-        raise BadPictureError(f"more than {MAX_BYTES >> 20} MiB", bomb=True)
-    with Image.open(io.BytesIO(path.read_bytes()), formats=_FORMATS) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise BadPictureError(f"{width} x {height} is more than {MAX_PIXELS >> 20} megapixels", bomb=True)
-        image.load()
-        premultiplied = _rgba(ImageOps.exif_transpose(image)).convert("RGBa")
+        raise BadPictureError(f"not a readable picture ({why})") from error
     width, height = premultiplied.size  # once upright
     factor = max(1, max(width, height) // (_OVERSIZE * size))
     if factor > 1:

@@ -1,28 +1,26 @@
 """What a thousand pictures cost: time, network evaluations, memory, energy, money.
 
-Energy is read from the GPU's own counter where there is one (NVML). On a processor nobody can read it without special
-rights, so there it is an estimate and called one. Prices are assumptions too; both are named in the report.
+Energy is read from a counter where there is one that may be read; else it is an estimate and called one. Prices are
+assumptions too; both are named in the report.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
+from ornstein.evaluate.energy import counter, estimated_watts
+from ornstein.evaluate.prices import Prices
 from ornstein.evaluate.samples import Settings
 from ornstein.model import Model
-
-WATTS_A_CORE = 10.0  # of a server under load, memory and losses included
-DOLLARS_A_CORE_HOUR, DOLLARS_A_GPU_HOUR = 0.04, 3.0  # of the order of public clouds' list prices in 2026
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ class Cost:
         evaluations: of the network, each row counted: twice a step where guidance acts.
         peak_megabytes: most memory the process has held so far, of the GPU where one computes.
         watt_hours: energy.
-        energy_is_measured: False where it is estimated from time and `WATTS_A_CORE`.
-        dollars: at the prices in this module.
+        energy_is_measured: False where it is estimated from time.
+        dollars: at the prices of ``Prices``.
         machine: what computed.
     """
 
@@ -56,15 +54,13 @@ def cost(model: Model, prompts: Sequence[str], settings: Settings) -> Cost:
     """Make one picture of each prompt and count; the first batch is made once before, to warm up."""
     values, device = asdict(settings), model.device
     model.generate(list(prompts), 0, **values)
-    with _counted(model) as rows, _energy(device) as joules:
-        started = time.perf_counter()
+    joules, cores = counter(device), torch.get_num_threads()
+    with _counted(model) as rows:
+        before, started = joules() if joules else 0.0, time.perf_counter()
         model.generate(list(prompts), 0, **values)
         seconds = time.perf_counter() - started
+        spent = joules() - before if joules else seconds * estimated_watts(device, cores)
     scale = 1000 / len(prompts)
-    measured = joules()
-    cores = torch.get_num_threads()
-    watt_hours = (measured if measured is not None else seconds * cores * WATTS_A_CORE) / 3600
-    hourly = DOLLARS_A_GPU_HOUR if device.type == "cuda" else cores * DOLLARS_A_CORE_HOUR
     machine = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
@@ -74,9 +70,9 @@ def cost(model: Model, prompts: Sequence[str], settings: Settings) -> Cost:
         seconds=seconds * scale,
         evaluations=sum(rows) * scale,
         peak_megabytes=_peak(device),
-        watt_hours=watt_hours * scale,
-        energy_is_measured=measured is not None,
-        dollars=seconds / 3600 * hourly * scale,
+        watt_hours=spent / 3600 * scale,
+        energy_is_measured=joules is not None,
+        dollars=Prices().of(seconds, device, cores) * scale,
         machine=machine,
     )
 
@@ -90,27 +86,6 @@ def _counted(model: Model) -> Iterator[list[int]]:
         yield rows
     finally:
         handle.remove()
-
-
-@contextmanager
-def _energy(device: torch.device) -> Iterator[Callable[[], float | None]]:
-    """Yield what tells the joules a GPU has spent since; None where they cannot be read."""
-    counter = _gpu_counter(device)
-    before = counter() if counter else None
-    yield lambda: counter() - before if counter and before is not None else None
-
-
-def _gpu_counter(device: torch.device) -> Callable[[], float] | None:
-    if device.type != "cuda":
-        return None
-    try:
-        pynvml = importlib.import_module("pynvml")
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
-        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-    except Exception:  # no library, no rights, or a GPU without a counter
-        return None
-    return lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000
 
 
 def _peak(device: torch.device) -> float:

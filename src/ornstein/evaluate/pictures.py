@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,6 +27,18 @@ def opaque(pictures: np.ndarray) -> np.ndarray:
     if pictures.shape[-1] == 4:
         found[..., :3] += 255 - pictures[..., 3:]  # premultiplied: never more than 255
     return found
+
+
+def seen_by(channels: int, picture: np.ndarray) -> np.ndarray:
+    """A picture as a model of so many channels has it: premultiplied RGBA, uint8 (H, W, 4), to (H, W, channels).
+
+    RGB lies on white. Grey is brightness, on black, as the edges of such pictures are.
+    """
+    if channels == 4:
+        return picture
+    if channels == 3:
+        return opaque(picture)[..., :3]
+    return np.asarray(Image.fromarray(picture[..., :3]).convert("L"))[..., None]
 
 
 def resize(x: Tensor, side: int) -> Tensor:

@@ -14,11 +14,12 @@ import numpy as np
 
 from ornstein.data.atomic import new_file
 from ornstein.errors import MissingExtraError
-from ornstein.evaluate import cost
 from ornstein.evaluate.compare import Row
+from ornstein.evaluate.energy import WATTS_A_CORE
 from ornstein.evaluate.estimate import Estimate
 from ornstein.evaluate.evaluation import Evaluation
 from ornstein.evaluate.fidelity import Figure
+from ornstein.evaluate.prices import Prices
 from ornstein.evaluate.sweep import EVALUATIONS, Sweep
 from ornstein.output import to_image
 
@@ -67,9 +68,9 @@ def render(found: Evaluation, command: str, sweep: Sweep | None = None) -> str:
         sweep=sweep,
         sweep_plots=[Safe(plot) for plot in sweep_plots(sweep)] if sweep else [],
         command=command,
-        watts=cost.WATTS_A_CORE,
-        core_hour=cost.DOLLARS_A_CORE_HOUR,
-        gpu_hour=cost.DOLLARS_A_GPU_HOUR,
+        watts=WATTS_A_CORE,
+        core_hour=Prices().core_hour,
+        gpu_hour=Prices().gpu_hour,
     )
 
 

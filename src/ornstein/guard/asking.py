@@ -50,6 +50,7 @@ class PromptChecks:
                 raise RefusedError(
                     f"{number}held for review as {case.id}: a person decides by `ornstein review show {case.id}`",
                     decisions,
+                    case.id,
                 )
 
     def refused(

@@ -54,13 +54,13 @@ def strictest(decisions: Sequence[Decision]) -> Action:
 
 
 class RefusedError(OrnsteinError):
-    """The policy refuses, or holds for review. Exit code 3."""
+    """The policy refuses, or holds for review, as `case`. Exit code 3."""
 
     exit_code = 3
 
-    def __init__(self, message: str, decisions: tuple[Decision, ...] = ()) -> None:
+    def __init__(self, message: str, decisions: tuple[Decision, ...] = (), case: str | None = None) -> None:
         super().__init__(message)
-        self.decisions = decisions
+        self.decisions, self.case = decisions, case
 
 
 class CheckerError(RefusedError):

@@ -396,4 +396,4 @@ def held_back(answers: Sequence[Answer]) -> RefusedError:
     why = f"held for review as {first.case}" if first.case else first.told[-1]
     were = "was" if len(kept) == 1 else "were"
     count = "the picture was" if len(answers) == 1 else f"{len(kept)} of {len(answers)} pictures {were}"
-    return RefusedError(f"{count} held back: {why}", first.decisions)
+    return RefusedError(f"{count} held back: {why}", first.decisions, first.case)

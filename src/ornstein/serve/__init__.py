@@ -1,1 +1,1 @@
-"""Serving: an API that people already know, a studio in the browser, and the books kept."""
+"""A bundle as a service: the engine, the API people know, the studio in the browser, and the books kept."""

@@ -19,7 +19,7 @@ _BRANDS = {
     b"M4A ": "audio/mp4",
     **dict.fromkeys(_FILMS, "video/mp4"),
 }
-NAMES = "PNG, JPEG, WebP, GIF, TIFF, AVIF, MP4, M4A, WAV or FLAC"
+NAMES = "PNG, JPEG, WebP, GIF, TIFF, AVIF, SVG, MP4, M4A, WAV or FLAC"
 
 
 def mime_of(data: bytes) -> str | None:
@@ -30,6 +30,8 @@ def mime_of(data: bytes) -> str | None:
         return _BRANDS.get(data[8:12])  # no hash covers the brand: an unknown one is no kind of file
     if data[:3] == b"ID3":  # a signed FLAC file carries its credential in such a tag, before the sound
         data = data[10 + _synchsafe(data[6:10]) :][:4]
+    if data.startswith((b"<?xml", b"<svg")) and b"<svg" in data[:1024]:
+        return "image/svg+xml"
     return next((mime for start, mime in _STARTS if data.startswith(start)), None)
 
 

@@ -12,6 +12,8 @@ import json
 import os
 import re
 import secrets
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ SEGMENT = re.compile(r"\d{8,}\.jsonl")
 LONGEST_LINE = 1 << 20  # bytes; an entry has about a thousand
 TAIL = 1 << 14  # bytes in which the last entry is looked for first
 PATIENCE = 30  # seconds that a writer waits for another
+_TURNS: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+"""Of the threads of this process: among them a lock is handed on at once, where a file's is asked for again and again."""
 
 
 class RecordError(OrnsteinError):
@@ -67,6 +71,9 @@ class Segment:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Alone in the folder, among processes and threads. Raises RecordError: no room, no permission, no turn."""
+    turn = _TURNS[str(folder)]
+    if not turn.acquire(timeout=PATIENCE):
+        raise RecordError(f"the records in {folder} are written to by too many at once: try again later")
     try:
         with FileLock(folder / LOCK, timeout=PATIENCE, mode=0o600, is_singleton=True):
             yield  # a singleton counts, so a thread that holds it may take it again
@@ -74,6 +81,8 @@ def locked(folder: Path) -> Iterator[None]:
         raise RecordError(
             f"the records in {folder} are locked by another process: try again later"
         ) from error
+    finally:
+        turn.release()
 
 
 @contextmanager

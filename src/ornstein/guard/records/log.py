@@ -77,6 +77,10 @@ class RecordLog:
             head = self._writer.tip().head
         return head.count, head.hash
 
+    def hash(self, prompt: str) -> str:
+        """The keyed hash that stands for a prompt in this log: the same for the same prompt, and only here."""
+        return hash_prompt(self._writer.key, prompt)
+
     def read(self, wanted: Callable[[Entry], bool] = lambda _: True, containing: str = "") -> Iterator[Entry]:
         """As the function ``read``."""
         return read(self.folder, wanted, containing)

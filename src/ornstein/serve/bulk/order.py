@@ -191,7 +191,7 @@ class Prompts:
         kind = request.shape, bool(request.negative)
         free = isinstance(self.model.recipe.condition, TextCondition | PromptsCondition)
         if not free or request.compose or kind not in seen:
-            self.model.refuse([request])
+            self.model.check([request], [None])
             seen.add(kind)
 
     @contextmanager

@@ -1,0 +1,40 @@
+"""The application: routes behind the gate, one shape of error, and a description that is true."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from ornstein import __version__
+from ornstein.serve import studio
+from ornstein.serve.api import errors, images, models, outputs, status
+from ornstein.serve.api.gate import Gate
+from ornstein.serve.service import Service
+
+ABOUT = """Pictures from a diffusion model, behind a policy: what it refuses is refused with a reason, what goes out
+carries Content Credentials. Clients of OpenAI's images API work unchanged."""
+
+
+def create_app(service: Service, grace: float = 0.0) -> FastAPI:
+    """The service as an ASGI application. At shutdown what still runs has `grace` seconds."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(service.close, grace)
+
+    app = FastAPI(
+        title="Ornstein", version=__version__, description=ABOUT, docs_url=None, redoc_url=None,
+        max_body_size=service.bounds.json_bytes, lifespan=lifespan,
+    )  # fmt: skip
+    app.state.service = service
+    errors.install(app)
+    app.add_middleware(Gate, service=service)
+    app.include_router(images.uploads, max_body_size=service.bounds.upload_bytes)
+    for router in (images.router, models.router, outputs.router, status.router, status.public):
+        app.include_router(router)
+    studio.mount(app)
+    return app

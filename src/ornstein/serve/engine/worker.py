@@ -1,0 +1,195 @@
+"""The engine's thread: who runs, one network call for all of them, and again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ornstein.denoise.bucketed import Bucketed
+from ornstein.errors import OrnsteinError
+from ornstein.model import Model
+from ornstein.output import one_line
+from ornstein.serve.engine.gather import Tick, answer
+from ornstein.serve.engine.picture import Call, Failed, Picture
+from ornstein.serve.engine.queue import FairQueue
+
+FADING = 0.95
+"""Of what is known of the speed, at each round."""
+
+CLOSED = "the engine is closed"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Load:
+    """How busy an engine is.
+
+    Attributes:
+        waiting, running: pictures. ahead: seconds until all of them are done, about.
+        rows: of the network, that those running may ask for together.
+        evaluations_per_second: lately, of pictures of the model's own size; 0 before the first.
+        failure: why it does not work any more; None while it does.
+    """
+
+    waiting: int
+    running: int
+    ahead: float
+    rows: int
+    evaluations_per_second: float
+    failure: str | None = None
+
+
+class Worker:
+    """Runs pictures together, in a thread of its own.
+
+    Args:
+        model: whose network it calls.
+        rows: that all pictures running ask for together.
+        buckets: rows that a call may have, rising, where it may have so many at most.
+        share: of an owner.
+        watch: told after every network call.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        rows: int,
+        buckets: Callable[[int], Sequence[int]],
+        share: Callable[[str], float],
+        watch: Callable[[Tick], None],
+    ) -> None:
+        self.rows = rows
+        self._model, self._buckets, self._watch = model, buckets, watch
+        self._changed = threading.Condition()  # guards all that follows
+        self._queue, self._running = FairQueue[Picture](share), list[Picture]()
+        self._calls: set[Call] = set()
+        self._failure: str | None = None
+        self._worked, self._seconds = 0.0, 0.0
+        self._thread = threading.Thread(target=self._work, name="ornstein-engine", daemon=True)
+        self._thread.start()
+
+    def open(self, owner: str, pictures: int, work: float) -> Call:
+        """A call of an owner, for so many pictures of so much work. Raises OrnsteinError where there is no engine."""
+        with self._changed:
+            if self._failure is not None:
+                raise OrnsteinError(self._failure)
+            call = Call(self._queue.open(owner, pictures, work))
+            self._calls.add(call)
+            return call
+
+    def add(self, picture: Picture) -> None:
+        """Put a picture in line."""
+        with self._changed:
+            self._queue.add(picture.call.lane, picture)
+            self._changed.notify()
+
+    def close(self, call: Call) -> None:
+        """A call is over: what was not made of it will not be."""
+        with self._changed:
+            call.wanted = False
+            self._calls.discard(call)
+            self._queue.close(call.lane)
+            self._changed.notify_all()
+
+    def end(self, grace: float) -> None:
+        """Finish the calls that are open, those that can be within `grace` seconds, and fail the others."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._calls or self._failure is not None, grace)
+        self._fail(CLOSED)
+        self._thread.join()
+
+    @property
+    def load(self) -> Load:
+        """How busy it is."""
+        with self._changed:
+            running, speed = len(self._running), self._speed
+            ahead = self._queue.work / speed if speed else 0.0
+            waiting = max(self._queue.pictures - running, 0)
+            return Load(waiting, running, ahead, self.rows, speed, self._failure)
+
+    def ahead(self, work: float, owner: str) -> float:
+        """Seconds that go by for others before a new call that needs `work` is finished, about."""
+        with self._changed:
+            return self._queue.ahead(work, owner) / self._speed if self._speed else 0.0
+
+    @property
+    def _speed(self) -> float:
+        return self._worked / self._seconds if self._seconds else 0.0
+
+    def _work(self) -> None:
+        reason = CLOSED
+        try:
+            with torch.inference_mode():
+                self._network = self._model.denoiser().network
+                while self._turn():
+                    self._tick()
+        except Exception as error:  # nobody may wait for a thread that is no more
+            reason = f"the engine broke down: {one_line(error)}"
+            logger.exception(reason)
+        finally:
+            self._fail(reason)
+            for picture in self._running:
+                picture.give_up()
+
+    def _fail(self, reason: str) -> None:
+        with self._changed:
+            self._failure = self._failure or reason
+            for call in self._calls:
+                call.messages.put(Failed(OrnsteinError(self._failure)))
+            self._changed.notify_all()
+
+    def _turn(self) -> bool:
+        """Let those who are done leave, and those whose turn it is come in; False at the end."""
+        with self._changed:
+            while self._failure is None:
+                self._settle()
+                if self._running:
+                    return True
+                self._changed.wait()
+            return False
+
+    def _settle(self) -> None:
+        staying: list[Picture] = []
+        for picture in self._running:
+            if picture.done or not picture.call.wanted:
+                picture.give_up()
+                self._queue.leave(picture)
+            elif self._queue.over(picture) and self._queue.waiting:
+                picture.since = time.perf_counter()
+                self._queue.put_back(picture)
+            else:
+                staying.append(picture)
+        room = self.rows - sum(picture.weight for picture in staying)
+        while (picture := self._queue.take(room)) is not None:
+            picture.waited += time.perf_counter() - picture.since
+            staying.append(picture)
+            room -= picture.weight
+        self._running = staying
+
+    def _tick(self) -> None:
+        """One evaluation of every picture that runs."""
+        started = time.perf_counter()
+        for picture in self._running:
+            if picture.running is None:
+                picture.advance()
+        asking = [(picture, picture.evaluation) for picture in self._running if picture.evaluation]
+        answer([evaluation for _, evaluation in asking], self._bucketed, self._watch)
+        for picture, _ in asking:
+            picture.advance()
+        with self._changed:
+            work = 0.0
+            for picture, evaluation in asking:
+                done = len(evaluation.z) * picture.unit
+                self._queue.spend(picture, done)
+                work += done
+            self._worked = FADING * self._worked + work
+            self._seconds = FADING * self._seconds + time.perf_counter() - started
+
+    def _bucketed(self, most: int) -> Bucketed:
+        return Bucketed(self._network, self._buckets(most))

@@ -1,0 +1,51 @@
+"""A service from what the command line names; nothing is listened to and no model loaded yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ornstein.bundle import Bundle
+from ornstein.errors import UsageError
+from ornstein.guard.policy import Policy
+from ornstein.guard.records.log import RecordLog
+from ornstein.serve.books import Books, Store
+from ornstein.serve.books.keys import LOCAL
+from ornstein.serve.monitor.metrics import Metrics
+from ornstein.serve.monitor.tracing import Tracing
+from ornstein.serve.service import Bounds, Service
+
+LINKS = "links"
+
+
+def open_service(
+    folders: Sequence[Path],
+    policy: Path | None = None,
+    database: str | None = None,
+    store: str | None = None,
+    bounds: Bounds | None = None,
+) -> Service:
+    """The service under a policy, on books that are brought up to date, with what a killed server left marked as lost.
+
+    Args:
+        folders: of the bundles that it will load.
+        policy: file; None for the one in force.
+        database: URL of the books. store: of the pictures. None: the user's own.
+        bounds: of requests.
+
+    Raises:
+        UsageError, OrnsteinError: a policy that is missing or broken, a bundle that is damaged, a database that is down.
+    """
+    rules = Policy.find(policy)
+    names = [Bundle.open(folder).facts.name for folder in folders]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"two of the models are called {twice[0]!r}: serve one of them")
+    records = RecordLog.open(None, rules.records) if rules.records else None
+    kept = Store.open(store)
+    books = Books.open(database, store=kept, kept=rules.records, hashed=records.hash if records else None)
+    books.recover()
+    keyless = not any(key.works for key in books.keys.list())
+    return Service(
+        books, kept, rules, bounds or Bounds(), Metrics(names), Tracing.begin(), books.secret(LINKS),
+        LOCAL if keyless else None,
+    )  # fmt: skip

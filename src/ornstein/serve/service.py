@@ -1,0 +1,191 @@
+"""Models behind their engines and guards, the books and the store, as one thing to ask."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ornstein.errors import OrnsteinError, nearest
+from ornstein.guard.credentials.trust import Trust
+from ornstein.guard.guarded import Guarded
+from ornstein.guard.policy import Policy
+from ornstein.model import Model
+from ornstein.serve.books import Books, Key, RateLimit, Store
+from ornstein.serve.engine.engine import Engine
+from ornstein.serve.engine.gather import Tick
+from ornstein.serve.engine.queue import OverloadedError
+from ornstein.serve.monitor.energy import Meter
+from ornstein.serve.monitor.metrics import Metrics
+from ornstein.serve.monitor.tracing import Tracing
+from ornstein.serve.stage import Stage
+
+log = logging.getLogger("ornstein.serve")
+SPARE = 8  # threads beside those of admitted requests, for what only reads
+State = Literal["loading", "ready", "closing", "broken"]
+
+
+class UnknownModelError(OrnsteinError):
+    """A model that is not served here."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one request, and all together, may take.
+
+    Attributes:
+        seconds: of a request in all. body_seconds: until its body is there.
+        json_bytes, upload_bytes: of a body. pixels: of a picture that is brought.
+        waiting: pictures that wait or run. link_seconds: for which a link to a picture opens.
+        url_inputs: whether pictures are fetched from addresses.
+    """
+
+    seconds: float = 300.0
+    body_seconds: float = 30.0
+    json_bytes: int = 64 << 10
+    upload_bytes: int = 20 << 20
+    pixels: int = 16 << 20
+    waiting: int = 256
+    link_seconds: float = 3600.0
+    url_inputs: bool = False
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model as it is served.
+
+    Attributes:
+        engine: draws. guarded: asks its policy. check: the stage in which outputs of all requests are looked at.
+        meter: of energy and price. since: seconds since 1970.
+    """
+
+    name: str
+    model: Model
+    engine: Engine
+    guarded: Guarded
+    check: Stage
+    meter: Meter
+    since: float = field(default_factory=time.time)
+
+
+class Service:
+    """What the interface asks; every method may be called by many threads.
+
+    Args:
+        books: opened. store: of the files.
+        policy: of all models.
+        bounds: of requests.
+        metrics, tracing: told of everything.
+        secret: signs links.
+        local: the key of those who ask without one; None where everybody needs one.
+    """
+
+    def __init__(
+        self,
+        books: Books,
+        store: Store,
+        policy: Policy,
+        bounds: Bounds,
+        metrics: Metrics,
+        tracing: Tracing,
+        secret: bytes,
+        local: Key | None = None,
+    ) -> None:
+        self.books, self.store, self.policy, self.bounds = books, store, policy, bounds
+        self.metrics, self.tracing, self.secret, self.local = metrics, tracing, secret, local
+        self.trust = Trust.find()
+        self.rates = RateLimit()
+        self.models: dict[str, Served] = {}
+        self.shares: dict[str, float] = {}
+        self.state: State = "loading"
+        self.failure: Exception | None = None
+        self.pool = ThreadPoolExecutor(bounds.waiting + SPARE, thread_name_prefix="request")
+
+    def load(self, folders: Sequence[Path], **settings: Any) -> None:
+        """Load bundles, and begin to serve once all are there.
+
+        Args:
+            folders: of bundles.
+            settings: of each ``Engine``.
+
+        Raises:
+            OrnsteinError: a bundle that cannot be used, or what the policy names for it is missing.
+        """
+        try:
+            for folder in folders:
+                served = self._served(Model.load(folder), settings)
+                self.models[served.name] = served
+        except Exception as error:
+            self.state, self.failure = "broken", error
+            raise
+        self.state = "ready"
+        log.info("ready: %s", ", ".join(self.models))
+
+    def _served(self, model: Model, settings: Mapping[str, Any]) -> Served:
+        name, meter = model.recipe.name, Meter(model.device)
+
+        def watch(tick: Tick) -> None:
+            self.metrics.called(name, tick)
+            meter.worked(tick.seconds)
+
+        engine = Engine(model, waiting=self.bounds.waiting, share=self._share, watch=watch, **settings)
+        self.metrics.watch(name, lambda: engine.load)
+        guarded = Guarded(model, self.policy)
+        return Served(name, model, engine, guarded, Stage(guarded.outputs.check), meter)
+
+    def served(self, name: str | None) -> Served:
+        """A model by name; the first where none is named. Raises UnknownModelError."""
+        if name is None:
+            return next(iter(self.models.values()))
+        if name not in self.models:
+            raise UnknownModelError(f"no model {name[:80]!r} is served here{nearest(name[:80], self.models)}")
+        return self.models[name]
+
+    def admit(self, owner: str) -> None:
+        """Let a request in whose model is not known yet, or refuse it within microseconds. Raises OverloadedError."""
+        least: OverloadedError | None = None
+        for served in self.models.values():
+            try:
+                return served.engine.admit(1, owner=owner)
+            except OverloadedError as error:
+                least = error if least is None or error.retry_after < least.retry_after else least
+        if least is not None:
+            raise least
+        return None
+
+    def key(self, secret: str | None, *, remembered: bool = False) -> Key | None:
+        """Whose secret it is; None for nobody's. Where nobody needs one, any is as good. `remembered`: without asking the books, so that it costs nothing.
+
+        Raises:
+            BooksError: the database is down.
+        """
+        if secret is None or self.local is not None:
+            return self.local
+        key = self.books.keys.remembered(secret) if remembered else self.books.keys.find(secret)
+        if key is not None:
+            self.shares[key.id] = key.limits.share
+        return key
+
+    def _share(self, owner: str) -> float:
+        """Of the engine, that a key has relative to others."""
+        return self.shares.get(owner, 1.0)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it can do what it is asked: everything is loaded and the engines run."""
+        return self.state == "ready" and all(
+            served.engine.load.failure is None for served in self.models.values()
+        )
+
+    def close(self, grace: float) -> None:
+        """Take nothing more, let what runs finish within `grace` seconds, and mark the rest."""
+        self.state = "closing"
+        ends = time.monotonic() + grace
+        for served in self.models.values():
+            served.engine.close(max(0.0, ends - time.monotonic()))
+        self.pool.shutdown(cancel_futures=True)
+        self.books.close()
