@@ -86,7 +86,7 @@ class Maker:
         data: dict[str, bytes] = {}
         for task, answer in zip(tasks, answers, strict=True):
             if answer.output is None:
-                lines.append(_kept_back(task, held_back([answer]), answer.case))
+                lines.append(_kept_back(task, held_back([answer])))
             else:
                 file = next(files)
                 lines.append(self._line(task, answer, file))
@@ -113,9 +113,9 @@ def place(line: Line) -> tuple[int, int]:
     return line["row"], line["picture"]
 
 
-def _kept_back(task: Task, why: RefusedError, case: str | None = None) -> Line:
+def _kept_back(task: Task, why: RefusedError) -> Line:
     """What is told of a task without a picture; its prompt stands in the row, and nowhere else."""
     rules = list(dict.fromkeys(decision.rule for decision in why.decisions if decision.action != "allow"))
     return {
-        "row": task.row, "picture": task.picture, "id": task.id, "why": str(why), "rules": rules, "case": case,
+        "row": task.row, "picture": task.picture, "id": task.id, "why": str(why), "rules": rules, "case": why.case,
     }  # fmt: skip
