@@ -20,7 +20,6 @@ from ornstein.serve.bulk.workers import Loading, _cause, hired
 from tests.serve.ordered import mixed, results, write_csv
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
 
 
 def workers(home: str) -> list[int]:
@@ -36,6 +35,7 @@ def workers(home: str) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_worker_killed_midway_costs_no_row_and_the_records_hold(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +71,13 @@ def test_a_worker_killed_midway_costs_no_row_and_the_records_hold(
     with sharing(1):
         run(guard, path, tmp_path / "alone", order)
     assert results(tmp_path / "out") == results(tmp_path / "alone")
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(bundle: Path) -> None:
+    loading = Loading.of(Guarded(Model.load(bundle)), str(bundle), "cpu")
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
+        with pytest.raises(OrnsteinError, match="no Ray cluster at"), hired(address, 1, loading, Order()):
+            pass
 
 
 def test_what_a_worker_met_is_told_as_it_would_have_been_here() -> None:

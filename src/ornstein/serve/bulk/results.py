@@ -86,8 +86,8 @@ class Results:
     @classmethod
     def _begun(cls, folder: Path, job: Job) -> Results:
         own = folder / OWN
-        if (own / JOB).exists():
-            _refuse_other(folder, _read(Job, own / JOB), job)
+        if (there := known(folder)) is not None:
+            _refuse_other(folder, there, job)
         else:
             durable(own / JOB, job.model_dump_json(indent=1).encode(), READABLE)
             sync_folder(own)
@@ -192,6 +192,12 @@ class Results:
 
     def _part(self, chunk: int, number: int) -> Path:
         return self.folder / OWN / f"{chunk:08d}-{number:04d}.json"
+
+
+def known(folder: Path) -> Job | None:
+    """The job of a folder; None where none was begun. Raises OrnsteinError: it was changed."""
+    path = folder / OWN / JOB
+    return _read(Job, path) if path.exists() else None
 
 
 def _write(path: Path, data: bytes) -> None:

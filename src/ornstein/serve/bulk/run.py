@@ -14,7 +14,7 @@ from ornstein.request import Progress
 from ornstein.serve.bulk import table
 from ornstein.serve.bulk.maker import Batch, Chunk, Maker
 from ornstein.serve.bulk.order import Job, Order, Prompts
-from ornstein.serve.bulk.results import REFUSED, Results
+from ornstein.serve.bulk.results import REFUSED, Results, known
 
 Work = Callable[[Iterable[Chunk]], Iterator[Batch]]
 """Makes chunks, in any order: ``here``, or workers of a cluster."""
@@ -67,7 +67,7 @@ def run(
         StoppedError: interrupted by the user.
     """
     prompts = Prompts(path, order, guard.model)
-    job = _job(prompts, guard)
+    job = _job(prompts, guard, known(folder))
     total = job.rows * order.n
     with Results.open(folder, job) as results:
         progress(results.finished, total)
@@ -83,11 +83,12 @@ def run(
         return Summary(folder=folder, pictures=results.state.pictures, refused=results.state.refused)
 
 
-def _job(prompts: Prompts, guard: Guarded) -> Job:
+def _job(prompts: Prompts, guard: Guarded, there: Job | None) -> Job:
+    """The job; rows that a run was begun with have been looked at, and are not looked at again."""
     model = guard.model
     return Job(
         prompts=table.digest(prompts.path),
-        rows=prompts.survey(),
+        rows=there.rows if there else prompts.survey(),
         order=prompts.order,
         model=model.bundle.fingerprint if model.bundle else model.recipe.name,
         sampling=hashlib.sha256(model.recipe.sampling.model_dump_json().encode()).hexdigest(),

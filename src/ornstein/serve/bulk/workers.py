@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -27,6 +28,7 @@ from ornstein.serve.bulk.run import Work
 
 LOCAL = "local"
 WAVE = 1024  # chunks in the cluster's memory at a time: a quarter of a million pictures
+PATIENCE = 5.0  # seconds until an address counts as dead
 STORE = 256 << 20  # bytes of a local cluster's shared memory; what is more goes to the disk
 
 
@@ -107,6 +109,7 @@ def hired(cluster: str, count: int, loading: Loading, order: Order) -> Iterator[
 
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters comes as an exception
     try:
         import ray
         import ray.data
@@ -122,9 +125,17 @@ def _connect(ray: Any, cluster: str, count: int) -> None:
             cores = max(os.cpu_count() or 1, count)
             ray.init(num_cpus=cores, object_store_memory=STORE, include_dashboard=False, **quiet)
         else:
+            _knock(cluster)
             ray.init(address=cluster, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise OrnsteinError(f"no Ray cluster at {cluster!r}: {one_line(error)}") from error
+
+
+def _knock(cluster: str) -> None:
+    """Raise OSError where nobody listens at an address: Ray would wait for minutes."""
+    host, _, port = cluster.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
 
 
 def _made(ray: Any, chunks: Iterable[Chunk], count: int, loading: Loading, order: Order) -> Iterator[Batch]:
