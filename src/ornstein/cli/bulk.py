@@ -33,14 +33,16 @@ class Team:
     device: str
 
 
-def refuse_without_prompts(**given: Any) -> None:
-    """Raise UsageError for options that only a file of prompts gives a meaning."""
+def refuse_without_file(prompts: Sequence[str] | None, **given: Any) -> None:
+    """Raise UsageError for options that only a file of prompts gives a meaning, and where there is no prompt at all."""
+    if not prompts:
+        raise UsageError("no prompt: say what to draw, or name a file of prompts by --prompts")
     for name, value in given.items():
         if value:
             raise UsageError(f"--{name} belongs to --prompts FILE: name one")
 
 
-def refuse_otherwise(out: Path | None, prompts: Sequence[str] | None, force: bool) -> None:
+def refuse_with_file(out: Path | None, prompts: Sequence[str] | None, force: bool) -> None:
     """Raise UsageError for what does not go with a file of prompts."""
     if prompts:
         raise UsageError("prompts come from the file or from the command line, not from both")

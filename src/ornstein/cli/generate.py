@@ -112,9 +112,9 @@ def generate(
     from ornstein.train.device import find_device
 
     if rows is None:
-        bulk.refuse_without_prompts(keep=keep, format=kind != "png", cluster=cluster)
+        bulk.refuse_without_file(prompts, keep=keep, format=kind != "png", cluster=cluster)
     else:
-        bulk.refuse_otherwise(out, prompts, force)
+        bulk.refuse_with_file(out, prompts, force)
     rules, ready = Policy.find(policy), Model.load(model, device=find_device(device))
     guard = Guarded(ready, rules)
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
@@ -126,7 +126,7 @@ def generate(
         bulk.bulk(guard, rows, out, order, team, as_json)
         return
     started = time.perf_counter()
-    asked = requests(prompts or [], n, seed, negative, ready.recipe.sampling, **settings)
+    asked = requests(prompts or (), n, seed, negative, ready.recipe.sampling, **settings)
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
     form = file_form(files[0], background, ready.recipe.codec.channels)
     if background is None and form.background:
