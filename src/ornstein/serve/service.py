@@ -98,7 +98,6 @@ class Service:
     ) -> None:
         self.books, self.store, self.policy, self.bounds = books, store, policy, bounds
         self.metrics, self.tracing, self.secret, self.local = metrics, tracing, secret, local
-        self.trust = Trust.find()
         self.rates = RateLimit()
         self.models: dict[str, Served] = {}
         self.shares: dict[str, float] = {}
@@ -198,6 +197,11 @@ class Service:
     def _share(self, owner: str) -> float:
         """Of the engine, that a key has relative to others."""
         return self.shares.get(owner, 1.0)
+
+    @property
+    def trust(self) -> Trust:
+        """Whom to believe now: the development certificate comes into being when the first file is signed."""
+        return Trust.find()
 
     @property
     def healthy(self) -> bool:

@@ -24,8 +24,9 @@ from ornstein.serve.engine.picture import Asked, Call, Halting, Picture
 from ornstein.serve.engine.queue import OverloadedError
 from ornstein.serve.engine.worker import Load, Worker
 
-BUCKETS = {"cpu": (1, 2, 3, 4, 6, 8, 10, 12, 14, 16), "cuda": (1, 2, 4, 8, 16, 32, 64, 128)}
-"""Rows of a network call. A processor gains nothing from few shapes, and loses by every row that fills one up."""
+BUCKETS = {"cpu": tuple(range(1, 17)), "cuda": (1, 2, 4, 8, 16, 32, 64, 128)}
+"""Rows of a network call. A processor gains nothing from fewer shapes than these, and pays for every row that fills a
+bucket up (``docs/engine.md`` has the times)."""
 
 DECODING = 2
 """Pictures decoded at once, of all callers; codecs that are networks take memory."""
@@ -59,7 +60,9 @@ class Engine:
         self.rows = rows or 2 * model.rows(model.recipe.sampling.size)[0]
         self._waiting, self._objective = waiting, objective
         self._encoding, self._decoding = Lock(), BoundedSemaphore(DECODING)
-        self._worker = Worker(model, self.rows, self._buckets, share, watch)
+        with self._encoding, torch.inference_mode():
+            network = model.denoiser().network
+        self._worker = Worker(network, self.rows, self._buckets, share, watch)
 
     def make(
         self,

@@ -37,7 +37,7 @@ class Page(StaticFiles):
 
 
 def mount(app: FastAPI) -> None:
-    """Show the studio at ``/``; its files lie under ``/studio``. The page names both relatively, so a prefix is fine."""
+    """Show the studio at ``/``, its files under ``/studio``. The page names them relatively: a prefix is fine."""
 
     @app.get("/", include_in_schema=False)
     def studio() -> FileResponse:

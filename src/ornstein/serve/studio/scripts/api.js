@@ -1,6 +1,6 @@
 // The public API, and nothing else of the server: every request of the studio goes through `call`.
 import { events } from "./events.js";
-import { recall } from "./prompts.js";
+import { completed } from "./prompts.js";
 
 const KEY = "ornstein.key";
 export const busy = new EventTarget(); // "key": one is wanted · "offline" · "online" · "away": the server says why it is not ready
@@ -79,7 +79,6 @@ async function* streamed(path, options) {
 }
 
 const STREAM = { stream: true, partial_images: 3 };
-const known = (entry) => ({ ...entry, prompt: entry.prompt ?? recall(entry.id) });
 
 export const api = {
   me: () => read("v1/me"),
@@ -95,7 +94,7 @@ export const api = {
   /** A page of requests, latest first; `next` is what to ask for the one after with, null at the end. */
   async history(values) {
     const page = await read(`v1/history?${query(values)}`);
-    return { ...page, data: page.data.map(known) };
+    return { ...page, data: page.data.map(completed) };
   },
   output: (id) => read(`v1/outputs/${part(id)}`),
   content: async (id, values = {}) => (await call(`v1/outputs/${part(id)}/content?${query(values)}`)).blob(),

@@ -72,7 +72,7 @@ export class Composer {
         field("Seed", seed, { around: h("div.with-buttons", {}, seed, dice, this.lockButton), hint: "The same seed and settings give the same picture." }),
         slider("Steps", "steps", { min: 1, max: Math.max(MOST_STEPS, settings.num_inference_steps), step: 1, value: settings.num_inference_steps, hint: "More is slower and finer." }),
         slider("Guidance", "guidance", { min: 1, max: Math.max(MOST_GUIDANCE, settings.guidance_scale), step: 0.25, value: settings.guidance_scale, hint: "How strongly the prompt steers; 1 is off." }),
-        field("Sampler", this.#select("sampler", [["", "Best for these settings"], ...samplers.map(({ id, summary }) => [id, id, summary])], settings.sampler ?? "")),
+        field("Sampler", this.#select("sampler", [["", "Best for these settings"], ...samplers.map(({ id, steps, summary }) => [id, steps.length ? `${id}, ${steps.join(" or ")} steps` : id, summary])], settings.sampler ?? "")),
         field("File", this.#select("output_format", [["png", "PNG"], ["webp", "WebP"], ["jpeg", "JPEG, no transparency"]], settings.output_format ?? "png")),
       ),
     );
@@ -80,7 +80,7 @@ export class Composer {
 
   #select(name, options, chosen, onchange = null) {
     return h(
-      "select", { name, id: name, onchange: onchange && ((event) => onchange(event.target.value)) },
+      "select", { name, id: name === "model" ? "model-name" : name, onchange: onchange && ((event) => onchange(event.target.value)) },
       options.map(([value, text, title]) => h("option", { value, title, selected: String(value) === String(chosen) }, text)),
     );
   }

@@ -4,7 +4,7 @@ import { at, h, openDialog } from "./dom.js";
 import { icon } from "./icons.js";
 import { problem, toast } from "./notices.js";
 import { DOWNLOADS, download, image } from "./tiles.js";
-import { day, energy, hour, money, number, settingsOf, span } from "./words.js";
+import { day, energy, hour, money, number, settingsOf, span, titleOf } from "./words.js";
 
 const STATES = {
   trusted: ["good", "shield", "Credential verified"],
@@ -18,7 +18,7 @@ export async function showDetails({ picture, entry }, { act, gone }) {
   const dialog = at("details");
   const shown = h("div.picture.checked", {}, image(picture, entry.prompt ?? "picture"));
   const rest = h("div.stack", { ariaBusy: "true" }, h("p.soft", {}, "Looking it up…"));
-  openDialog(dialog, entry.prompt ?? "Picture", shown, actions(picture, entry, dialog, act, gone), rest);
+  openDialog(dialog, titleOf(entry), shown, actions(picture, entry, dialog, act, gone), rest);
   try {
     rest.replaceChildren(...sections(await api.output(picture.id)));
   } catch (error) {

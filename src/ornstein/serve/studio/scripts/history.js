@@ -4,7 +4,7 @@ import { at, calmly, h, whenNear } from "./dom.js";
 import { icon } from "./icons.js";
 import { problem } from "./notices.js";
 import { pictureButton, tile } from "./tiles.js";
-import { day, hour, shortly } from "./words.js";
+import { day, hour, shortly, titleOf } from "./words.js";
 
 const PAGE = 20, RECENT = 12; // entries
 const KINDS = { generation: "", edit: "edited", variation: "varied" };
@@ -52,7 +52,7 @@ export class History {
 
   #add(entries) {
     for (const entry of entries) {
-      if (day(entry.created) !== this.day) this.list.append(h("h3.day", {}, (this.day = day(entry.created))));
+      if (day(entry.created) !== this.day) this.list.append(h("h2.day", {}, (this.day = day(entry.created))));
       this.list.append(element(entry));
     }
     const none = !this.list.querySelector(".entry");
@@ -67,9 +67,6 @@ export class History {
       : h("div.empty", {}, h("h2", {}, "No pictures yet"), h("p", {}, "What you draw is kept here until you delete it or the server's policy does."), h("a.button", { href: "#/" }, "Draw the first"));
   }
 }
-
-/** The prompt of an entry; a policy may say that prompts are not kept. */
-export const titleOf = (entry) => entry.prompt ?? "Prompt not kept";
 
 function element(entry) {
   const count = entry.outputs.length, outcome = OUTCOMES[entry.outcome];

@@ -4,7 +4,7 @@ import { Composer } from "./composer.js";
 import { showDetails } from "./details.js";
 import { at, h } from "./dom.js";
 import { editFile, editPicture } from "./editor.js";
-import { History, showRecent, titleOf } from "./history.js";
+import { History, showRecent } from "./history.js";
 import { icon } from "./icons.js";
 import { askKey } from "./keys.js";
 import { showModel } from "./model.js";
@@ -28,7 +28,7 @@ async function start(name = null) {
     const [facts, samplers] = await Promise.all([api.model(chosen.id), api.samplers(chosen.id)]);
     model = facts;
     composer.show(models, model, samplers, start);
-    if (!at("stage").children.length) welcome();
+    if (!at("stage").querySelector(".set")) welcome();
     route();
   } catch (error) {
     if (error.status === 401 || error.status === 503 || error.status === 0) return; // the banner or the box tells
@@ -64,7 +64,7 @@ function edit(fields) {
 async function vary({ picture, entry }) {
   try {
     const fields = { model: entry.model, image: picture.blob ?? (await api.content(picture.id)), n: 4 }; // the file says what it shows
-    await run({ entry: { kind: "variation", prompt: titleOf(entry), model: entry.model, settings: {} }, count: 4, start: (signal) => api.vary(fields, signal) });
+    await run({ entry: { kind: "variation", prompt: entry.prompt, model: entry.model, settings: {} }, count: 4, start: (signal) => api.vary(fields, signal) });
   } catch (error) {
     toast(`The picture cannot be varied: ${error.message}`);
   }
@@ -85,7 +85,8 @@ async function run(job) {
   if (location.hash !== "#/") location.hash = "#/";
   const pictures = await draw({ ...job, again: () => run(job) });
   if (pictures?.length) composer.last = pictures[0].seed;
-  showRecent();
+  if (location.hash === "#/history") history.load();
+  else showRecent();
 }
 
 function act({ action, picture, entry }) {

@@ -11,7 +11,7 @@ export function markdown(text) {
 
 function element(block) {
   const heading = /^(#{1,4}) (.*)$/.exec(block);
-  if (heading) return h(`h${Math.min(heading[1].length + 1, 4)}`, {}, inline(heading[2]));
+  if (heading) return h(`h${Math.min(Math.max(heading[1].length, 2), 4)}`, {}, inline(heading[2]));
   const lines = block.split("\n");
   if (lines.length > 1 && /^\|?[\s:|-]+\|[\s:|-]*$/.test(lines[1])) return table(lines);
   if (/^\s*[-*] /.test(block)) return list(lines);

@@ -12,13 +12,25 @@ export async function showModel(view, name) {
     view.replaceChildren(
       h("h1", {}, model.id),
       figures(model),
-      h("section.panel", {}, markdown(card.replace(/^# .*\n+/, ""))),
+      h("section.panel.stack", {}, cardOf(card)),
       h("section.panel.stack", {}, h("h2", {}, "Samplers"), methods(samplers)),
       await report(name),
     );
   } catch (error) {
     view.replaceChildren(h("h1", {}, "Model"), problem(error, () => showModel(view, name)));
   }
+}
+
+/** The card, a section after the other; measurements, which are long, are folded. */
+function cardOf(text) {
+  const [about, ...sections] = text.replace(/^# .*\n+/, "").split(/^## /m);
+  return [
+    markdown(about),
+    sections.map((section) => {
+      const [title] = section.split("\n", 1), rest = markdown(section.slice(title.length));
+      return title === "Measurements" ? h("details.more", {}, h("summary", {}, title), rest) : [h("h2", {}, title), rest];
+    }),
+  ];
 }
 
 function figures(model) {
@@ -45,7 +57,7 @@ const methods = (samplers) =>
 /** The bundle's measurements, as they are nested. */
 async function report(name) {
   try {
-    return h("section.panel.stack", {}, h("h2", {}, "Measurements"), h("div.prose", {}, nested(await api.report(name))));
+    return h("section.panel.stack", {}, h("h2", {}, "Report"), h("div.prose", {}, nested(await api.report(name))));
   } catch (error) {
     return error.status === 404 ? "" : problem(error);
   }

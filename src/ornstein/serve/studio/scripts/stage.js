@@ -5,7 +5,7 @@ import { icon } from "./icons.js";
 import { problem } from "./notices.js";
 import { remember } from "./prompts.js";
 import { Waiting } from "./tiles.js";
-import { shortly, span } from "./words.js";
+import { shortly, span, titleOf } from "./words.js";
 
 const KEPT = 8; // sets on the page; all others are in the history
 const LOOK = 1500; // milliseconds between looks at the queue
@@ -55,10 +55,10 @@ class PictureSet {
     this.stop = h("button.quiet", { type: "button", onclick: () => control.abort() }, icon("stop"), "Cancel");
     this.grid = h("div.tiles", { dataset: { count } }, this.tiles.map((tile) => tile.element));
     this.element = h(
-      "article.set", { ariaLabel: entry.prompt },
+      "article.set", { ariaLabel: titleOf(entry) },
       h(
         "header", {},
-        h("div.between", {}, h("h2", {}, entry.prompt), this.stop),
+        h("div.between", {}, h("h2", {}, titleOf(entry)), this.stop),
         h("div.row", {}, this.status, shortly(entry.settings).map((text) => h("span", {}, text))),
       ),
       this.grid,
@@ -67,7 +67,7 @@ class PictureSet {
 
   take(event) {
     const place = event.index;
-    remember(event.request, this.entry.prompt);
+    if (event.request) remember(event.request, this.entry);
     if (event.type.endsWith("partial_image")) {
       this.status.textContent = "Drawing…";
       this.tiles[place]?.preview(event.b64_json, event.output_format, event.partial_image_index, 3);

@@ -48,3 +48,6 @@ export const settingsOf = (settings = {}) =>
 /** The same in one word or two each: "3D style", "14 steps". */
 export const shortly = (settings) =>
   settingsOf(settings).map(([name, value]) => (["style", "size"].includes(name) ? value : name === "steps" ? `${value} steps` : `${name} ${value}`));
+
+/** The prompt of a request; a policy may say that prompts are not kept. */
+export const titleOf = (entry) => entry.prompt ?? "Prompt not kept";
