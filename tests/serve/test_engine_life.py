@@ -173,6 +173,8 @@ def test_what_a_model_cannot_do_is_refused_before_anything_runs(
 ) -> None:
     with pytest.raises(UsageError, match="size 33"):
         engine.make(ask(model, size=33))
+    with pytest.raises(UsageError, match="rows must be 1 to"):
+        Engine(model, rows=0)
     with pytest.raises(UsageError, match="sources"):
         engine.make(ask(model, 2), sources=[None])
     assert (list(ticks), engine.load.waiting) == ([], 0)
@@ -213,14 +215,16 @@ def test_closing_finishes_what_it_has_time_for(model: Model, grace: float) -> No
     engine = Engine(model, rows=4)
     waiting = [later(lambda: engine.make(ask(model, 3, steps=40))) for _ in range(3)]
     until(lambda: engine.load.running > 0)
-    engine.close(grace)
+    closing = later(lambda: engine.close(grace))
+    until(lambda: engine._worker._closing)
+    with pytest.raises(OrnsteinError, match="the engine is closed"):
+        engine.make(ask(model))
+    assert closing() is None
     for wait in waiting:
         if grace:
             assert len(wait()) == 3
         else:
             assert str(wait()) == "the engine is closed"
-    with pytest.raises(OrnsteinError, match="the engine is closed"):
-        engine.make(ask(model))
     engine.close()
 
 

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ornstein.control.source import Source
 from ornstein.drawing import Imprint, Previews, Spent
+from ornstein.errors import UsageError
 from ornstein.model import Model
 from ornstein.output import Output
 from ornstein.prompts import parts_of
+from ornstein.record import MAX_BUCKET
 from ornstein.request import Progress, Request
 from ornstein.sample.loop import State
 from ornstein.sample.registry import evaluations
@@ -43,6 +45,9 @@ class Engine:
         objective: seconds of work that may lie ahead of a call that is admitted.
         share: of the machine, that an owner has relative to others.
         watch: told after every network call, in the engine's own thread: it must be quick.
+
+    Raises:
+        UsageError: a number of rows out of range.
     """
 
     def __init__(
@@ -57,6 +62,8 @@ class Engine:
         watch: Callable[[Tick], None] = lambda tick: None,
     ) -> None:
         self.model, self.deterministic = model, deterministic
+        if rows is not None and not 1 <= rows <= MAX_BUCKET:
+            raise UsageError(f"rows must be 1 to {MAX_BUCKET}, not {rows}")
         self.rows = rows or 2 * model.rows(model.recipe.sampling.size)[0]
         self._waiting, self._objective = waiting, objective
         self._encoding, self._decoding = Lock(), BoundedSemaphore(DECODING)

@@ -69,6 +69,7 @@ class Worker:
         self._changed = threading.Condition()  # guards all that follows
         self._queue, self._running = FairQueue[Picture](share), list[Picture]()
         self._calls: set[Call] = set()
+        self._closing = False
         self._failure: str | None = None
         self._worked, self._seconds = 0.0, 0.0
         self._thread = threading.Thread(target=self._work, name="ornstein-engine", daemon=True)
@@ -77,8 +78,8 @@ class Worker:
     def open(self, owner: str, pictures: int, work: float) -> Call:
         """A call of an owner, for so many pictures of so much work. Raises OrnsteinError where there is no engine."""
         with self._changed:
-            if self._failure is not None:
-                raise OrnsteinError(self._failure)
+            if self._closing or self._failure is not None:
+                raise OrnsteinError(self._failure or CLOSED)
             call = Call(self._queue.open(owner, pictures, work))
             self._calls.add(call)
             return call
@@ -100,6 +101,7 @@ class Worker:
     def end(self, grace: float) -> None:
         """Finish the calls that are open, those that can be within `grace` seconds, and fail the others."""
         with self._changed:
+            self._closing = True
             self._changed.wait_for(lambda: not self._calls or self._failure is not None, grace)
         self._fail(CLOSED)
         self._thread.join()
