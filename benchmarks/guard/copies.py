@@ -42,7 +42,8 @@ Shares = dict[float, Estimate]
 
 def shares(sources: Sources, pictures: np.ndarray) -> Shares:
     """Share of pictures held to be copies, at each alpha."""
-    return {alpha: of_mean(sources.is_copy(pictures, alpha)) for alpha in ALPHAS}
+    score, null = sources.index.look(pictures).score, sources.null
+    return {alpha: of_mean((score < null.threshold(null.reachable(alpha))).numpy()) for alpha in ALPHAS}
 
 
 def caught(sources: Sources, pictures: np.ndarray, seed: int) -> dict[str, Shares]:

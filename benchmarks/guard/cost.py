@@ -3,9 +3,9 @@
     python -m benchmarks.guard.cost [--model emoji] [--count 8] [--repeats 15] [--json FILE]
 
 Both draw the same prompts and end with files on disk. Bare is ``Model.make`` and ``Output.save``; guarded is
-``Guarded.make`` and ``Guarded.save`` under the shipped policy: prompts and pictures filtered, noise marked, sources
-searched, the request on record, the file signed. The ratio is taken within each turn; quartiles over the turns say how
-quiet the machine was. Then each part alone, in the order a picture meets them.
+``Guarded.make`` and ``Guarded.save`` under the shipped policy: prompts and pictures filtered, noise and pixels marked,
+sources searched, the request on record, the file signed. The ratio is taken within each turn; quartiles over the turns
+say how quiet the machine was. Then each part alone, in the order a picture meets them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def parts(
     work: dict[str, Callable[[], object]] = {
         "prompts": lambda: guard.prompts.check(asked),
         "pictures": lambda: guard.outputs.filter.check(batch),
-        "sign and encode": lambda: [guard.publisher.file(output, FileForm()) for output in outputs],
+        "mark, encode, sign": lambda: [guard.publisher.file(output, FileForm()) for output in outputs],
         "encode alone": lambda: [output.encode(FileForm()) for output in outputs],
     }
     return work | ({"sources": lambda: sources.check(batch)} if sources else {})
@@ -85,7 +85,7 @@ def main() -> None:
         for work in both:
             work()
         turns = np.array([[seconds(work) for work in both] for _ in range(options.repeats)])
-        outputs = model.make(asked)
+        outputs = [answer.output for answer in guard.make(asked) if answer.output is not None]
         alone = {
             name: min(seconds(work) for _ in range(5)) for name, work in parts(guard, asked, outputs).items()
         }
@@ -94,7 +94,7 @@ def main() -> None:
     print(f"bare {1000 * plain:.1f} ms a picture, guarded {1000 * whole:.1f}, {options.count} at once")
     print(f"ratio {ratio:.3f} ({low:.3f} to {high:.3f}); wanted {WANTED} at most")
     for name, took in alone.items():
-        print(f"  {name:<16}{1000 * took / options.count:7.2f} ms a picture")
+        print(f"  {name:<18}{1000 * took / options.count:7.2f} ms a picture")
     if options.json:
         facts = {"bare": plain, "guarded": whole, "ratio": ratio, "low": low, "high": high, "parts": alone}
         options.json.write_text(json.dumps(facts, indent=1))

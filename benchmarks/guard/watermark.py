@@ -50,22 +50,21 @@ HERE = ((0, 0),)
 KEY, ANOTHER = (hashlib.sha256(name).digest() for name in (b"benchmark", b"another"))
 
 
-def with_pattern(
-    evaluator: Evaluator, count: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, Sequence[int], float]:
-    """Pictures without and with the pattern, their seeds, and milliseconds a picture took to mark."""
+def with_pattern(evaluator: Evaluator, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, float]:
+    """Pictures without and with the pattern, and milliseconds a picture took to mark."""
     plan, marking = Plan(count, Settings.of(evaluator.model), seed=seed), Pattern(KEY)
     _, prompts, seeds = evaluator.asked(plan)
     plain = evaluator.draw(plan.settings, prompts, seeds)
     started = time.process_time()
-    made = np.stack([marking.embed(picture, seed) for picture, seed in zip(plain, seeds, strict=True)])
-    return plain, made, seeds, 1000 * (time.process_time() - started) / count
+    made = np.stack([marking.embed(picture) for picture in plain])
+    return plain, made, 1000 * (time.process_time() - started) / count
 
 
 def pattern_detection(evaluator: Evaluator, count: int, seed: int = 0) -> Result:
     """Share of pictures whose pattern is found, by what was done to them."""
-    _, made, seeds, _ = with_pattern(evaluator, count, seed)
-    marking, codes = Pattern(KEY), [Shading(KEY).code_of(seed) for seed in seeds]
+    _, made, _ = with_pattern(evaluator, count, seed)
+    marking = Pattern(KEY)
+    codes = [marking.detect(picture).code for picture in made]
     images = [to_image(array) for array in made]
     found: Result = {}
     for name, attack in ATTACKS.items():
@@ -77,7 +76,7 @@ def pattern_detection(evaluator: Evaluator, count: int, seed: int = 0) -> Result
 
 def pattern_null(evaluator: Evaluator, count: int) -> Result:
     """How often chance alone shows a pattern of a key that made none of the pictures."""
-    plain, made, _, _ = with_pattern(evaluator, count)
+    plain, made, _ = with_pattern(evaluator, count)
     rows, _, _ = evaluator.asked(Plan(count, Settings.of(evaluator.model)))
     sets = {
         "real": evaluator.real.pictures(evaluator.real.held, rows, evaluator.size),
@@ -100,7 +99,7 @@ def pattern_null(evaluator: Evaluator, count: int) -> Result:
 
 def pattern_quality(evaluator: Evaluator, count: int) -> Result:
     """What the pattern changes, in the eyes of the model's network and in decibels."""
-    plain, made, _, spent = with_pattern(evaluator, count)
+    plain, made, spent = with_pattern(evaluator, count)
     found = compared(evaluator, count, made, plain)
     shown = plain[..., -1] > 0 if plain.shape[-1] == 4 else np.ones(plain.shape[:3], bool)
     error = ((made.astype(float) - plain)[..., :3] ** 2).mean(-1)

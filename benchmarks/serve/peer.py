@@ -67,12 +67,12 @@ class Pipeline:
 
     def _serve(self, bodies: list[dict[str, Any]], futures: list[Future[np.ndarray]]) -> None:
         steps, guidance = _kind(bodies[0])
-        made = self._pipe(
+        made: Any = self._pipe(
             [hash(body["prompt"]) % CLASSES for body in bodies], guidance_scale=guidance,
             generator=[torch.Generator().manual_seed(body["seed"]) for body in bodies],
             num_inference_steps=steps, output_type="np",
-        ).images  # fmt: skip
-        for future, picture in zip(futures, made, strict=True):
+        )  # fmt: skip
+        for future, picture in zip(futures, made.images, strict=True):
             future.set_result(picture)
 
 

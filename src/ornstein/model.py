@@ -34,7 +34,7 @@ from ornstein.limits import LARGEST, SMALLEST, refuse
 from ornstein.output import Output
 from ornstein.prompts import parts_of, said
 from ornstein.recipes.recipe import Recipe, TextCondition
-from ornstein.record import Computation, ModelName, Platform, Record, sharing
+from ornstein.record import LATER, Computation, ModelName, Platform, Record, sharing
 from ornstein.request import Progress, Request, batches, fitting, requests
 from ornstein.sample.fitted import FITTED
 from ornstein.shelf import find
@@ -285,7 +285,7 @@ class Model(Generator):
                 rows, DTYPES[computation.dtype], imprint, [source] * len(rows), bucket=computation.bucket
             )
             made = self.record(rows, computation.row, source, computation.dtype, computation.bucket)
-        kept = {"form": record.form, "policy": record.policy, "mark": record.mark}
+        kept = {name: getattr(record, name) for name in ("form", *LATER)}
         return Output(pictures[computation.row], made.model_copy(update=kept))
 
     @property

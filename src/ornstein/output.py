@@ -132,9 +132,13 @@ def encode(array: np.ndarray, form: FileForm, record: Record | None = None) -> b
         image.save(file, "PNG", optimize=True, **options)
     elif form.format == "webp":
         lossless = form.quality is None
-        image.save(file, "WEBP", lossless=lossless, quality=100 if lossless else form.quality, method=6, **options)
+        image.save(
+            file, "WEBP", lossless=lossless, quality=100 if lossless else form.quality, method=6, **options
+        )
     else:
-        image.save(file, "JPEG", quality=95 if form.quality is None else form.quality, subsampling=0, **options)
+        image.save(
+            file, "JPEG", quality=95 if form.quality is None else form.quality, subsampling=0, **options
+        )
     return file.getvalue()
 
 

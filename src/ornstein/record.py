@@ -18,7 +18,7 @@ from ornstein.request import Request
 
 MAX_ROWS = 64
 MAX_BUCKET = 4 * MAX_ROWS
-LATER = ("policy", "mark", "source")
+LATER = ("policy", "mark", "second", "source")
 
 
 class ModelName(Config):
@@ -102,12 +102,19 @@ class Mark(Config):
     code: int = Field(ge=0, lt=4096)
 
 
+class Second(Config):
+    """A mark in finished pixels: how it is made, and the first digits of the sha256 of its key."""
+
+    how: Literal["pattern", "rivagan"]
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
+
+
 class Record(Config):
     """One picture's record, version 1.
 
     Attributes:
         policy: hash of the policy under which it was made; None without a guard. mark: None without a watermark.
-        source: what it was made from; None for noise alone.
+        second: the mark that its file gets; None without. source: what it was made from; None for noise alone.
     """
 
     version: Literal[1] = 1
@@ -118,6 +125,7 @@ class Record(Config):
     form: FileForm = FileForm()
     policy: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     mark: Mark | None = None
+    second: Second | None = None
     source: Brought | None = None
 
     @model_serializer(mode="wrap")

@@ -91,7 +91,7 @@ def test_a_size_outside_the_training_is_said(ornstein: Command, bundle: Path) ->
 
 
 MISTAKES: dict[str, tuple[list[object], str]] = {
-    "no prompt": ([], "Missing argument"),
+    "no prompt": ([], "no prompt"),
     "empty prompt": ([""], "the prompt is empty: say what to draw"),
     "long prompt": (["x" * 10_000], "the prompt has 10000 characters; the limit is 2000"),
     "escape codes": (["cat\x1b[31m"], "which is no text"),

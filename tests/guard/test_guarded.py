@@ -265,19 +265,37 @@ def test_detect_names_the_signature_and_the_log(bundle: Path, ornstein: Command,
     assert "record: made by small" in said.out
 
 
-def test_a_second_mark_goes_into_the_file_and_comes_again_on_replay(
+def test_the_pattern_goes_into_files_that_have_room_and_comes_again_on_replay(
     guard: Guard, bundle: Path, ornstein: Command, tmp_path: Path
 ) -> None:
-    guarded = guard("publish: {watermark: {also: pattern}}\n")
-    (answer,) = guarded.generate("a cat", 1)
+    guarded = guard()
+    (answer,), (small,) = (guarded.generate("a cat", 1, size=size) for size in (64, 32))
     assert answer.output is not None
+    assert small.output is not None
+    assert small.output.record.second is None
     file = guarded.save(answer, tmp_path / "a.png")
     assert without(file.read_bytes()) != answer.output.encode(FileForm())
     policy, copy = tmp_path / "policy.yaml", tmp_path / "b.png"
     said = ornstein("replay", file, "--out", copy, "--model", bundle, "--policy", policy)
     assert (said.code, said.err) == (0, "identical, byte for byte, but for the signature\n")
-    said = ornstein("replay", file, "--out", tmp_path / "c.png", "--model", bundle)
-    assert said.code == 1  # the policy in force puts no pattern in
+    guard("publish: {watermark: {also: null}}\n")
+    said = ornstein("replay", file, "--out", tmp_path / "c.png", "--model", bundle, "--policy", policy)
+    assert said.code == 1
+    assert "has a mark in its pixels, pattern of key" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not (tmp_path / "c.png").exists()
+
+
+def test_pictures_made_without_the_pattern_replay_without_it(
+    guard: Guard, bundle: Path, ornstein: Command, tmp_path: Path
+) -> None:
+    guarded = guard("publish: {watermark: {also: null}}\n")
+    (answer,) = guarded.generate("a cat", 1, size=64)
+    file = guarded.save(answer, tmp_path / "a.png")
+    guard()
+    policy = tmp_path / "policy.yaml"
+    said = ornstein("replay", file, "--out", tmp_path / "b.png", "--model", bundle, "--policy", policy)
+    assert (said.code, said.err) == (0, "identical, byte for byte, but for the signature\n")
 
 
 def test_a_picture_that_is_drawn_again_is_judged_by_itself(

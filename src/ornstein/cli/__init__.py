@@ -8,12 +8,15 @@ import sys
 import typer
 
 from ornstein.cli.audit import app as audit
+from ornstein.cli.books import app as books
 from ornstein.cli.certs import app as certs
 from ornstein.cli.compare import compare
+from ornstein.cli.costs import costs
 from ornstein.cli.data import app as data
 from ornstein.cli.detect import detect
 from ornstein.cli.docs import app as docs
 from ornstein.cli.doctor import doctor
+from ornstein.cli.drift import app as drift
 from ornstein.cli.evaluate import evaluate
 from ornstein.cli.explain import explain
 from ornstein.cli.export import export
@@ -21,6 +24,7 @@ from ornstein.cli.fit import fit
 from ornstein.cli.generate import generate
 from ornstein.cli.import_ import import_
 from ornstein.cli.invert import invert
+from ornstein.cli.keys import app as keys
 from ornstein.cli.likelihood import likelihood
 from ornstein.cli.models import app as models
 from ornstein.cli.policy import app as policy
@@ -61,6 +65,10 @@ app.add_typer(audit, name="audit")
 app.add_typer(records, name="records")
 app.add_typer(certs, name="certs")
 app.add_typer(docs, name="docs")
+app.add_typer(keys, name="keys")
+app.add_typer(books, name="books")
+app.command()(costs)
+app.add_typer(drift, name="drift")
 app.command()(serve)
 app.command()(doctor)
 

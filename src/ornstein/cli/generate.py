@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BAR_AFTER = 2.0  # seconds
 
-Prompts = Annotated[list[str], typer.Argument(help="What to draw; may be several.")]
+Prompts = Annotated[list[str] | None, typer.Argument(help="What to draw; may be several.")]
 Count = Annotated[int, typer.Option("-n", "--number", help="Pictures of each prompt.")]
 Seed = Annotated[
     int | None, typer.Option(help="Of the first picture; the next count up. Random if left out.")
@@ -61,10 +61,23 @@ Out = Annotated[
 Named = Annotated[Path | None, typer.Option("--policy", help="A policy file (the one in force).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+Rows = Annotated[
+    Path | None,
+    typer.Option("--prompts", help="A .csv, .jsonl or .parquet file of prompts, for a folder of pictures."),
+]
+Keep = Annotated[
+    bool, typer.Option("--keep", help="With --prompts: carry further columns into the results' metadata.")
+]
+Format = Annotated[str, typer.Option("--format", help="With --prompts: png, webp or jpeg.")]
+Cluster = Annotated[
+    str | None, typer.Option(help="With --prompts: work on a Ray cluster: its address, or local.")
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Workers = Annotated[int, typer.Option(help="With --cluster: how many processes make pictures.")]
 
 
 def generate(
-    prompts: Prompts,
+    prompts: Prompts = None,
     n: Count = 1,
     seed: Seed = None,
     steps: Steps = None,
@@ -82,32 +95,50 @@ def generate(
     policy: Named = None,
     as_json: Json = False,
     force: Force = False,
+    rows: Rows = None,
+    keep: Keep = False,
+    kind: Format = "png",
+    cluster: Cluster = None,
+    workers: Workers = 1,
+    device: Device = "cpu",
 ) -> None:
-    """Make pictures from prompts. Several pictures also come as one grid."""
+    """Make pictures from prompts. Several pictures also come as one grid; a file of prompts becomes a folder."""
+    from ornstein.cli import bulk
     from ornstein.guard.guarded import Guarded, held_back
     from ornstein.guard.policy import Policy
     from ornstein.model import Model
     from ornstein.output import file_form
     from ornstein.request import requests
+    from ornstein.train.device import find_device
 
-    rules, ready = Policy.find(policy), Model.load(model)
+    if rows is None:
+        bulk.refuse_without_file(prompts, keep=keep, format=kind != "png", cluster=cluster)
+    else:
+        bulk.refuse_with_file(out, prompts, force)
+    rules, ready = Policy.find(policy), Model.load(model, device=find_device(device))
     guard = Guarded(ready, rules)
-    started = time.perf_counter()
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
     settings |= {"compose": compose, "rule": rule, "schedule": schedule, "reuse": reuse}
-    asked = requests(prompts, n, seed, negative, ready.recipe.sampling, **settings)
+    if rows is not None and out is not None:
+        look = file_form(Path(f"picture.{kind}"), background, ready.recipe.codec.channels)
+        order = bulk.order(n, seed, {"negative": negative, **settings}, look, keep)
+        team = bulk.Team(cluster, workers, model, device) if cluster else None
+        bulk.bulk(guard, rows, out, order, team, as_json)
+        return
+    started = time.perf_counter()
+    asked = requests(prompts or (), n, seed, negative, ready.recipe.sampling, **settings)
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
     form = file_form(files[0], background, ready.recipe.codec.channels)
     if background is None and form.background:
         note("JPEG has no transparency: the background is white")
-    with _warnings(), _bar() as progress:
+    with warnings_told(), _bar() as progress:
         answers = guard.make(asked, progress=progress)
     seconds = time.perf_counter() - started
     going = [(answer, file) for answer, file in zip(answers, files, strict=True) if answer.output]
     for answer, file in zip(answers, files, strict=True):
         for line in answer.told if answer.output else ():
             note(f"{file}: {line}")
-    written = _write(guard, going, sheet, n if len(prompts) > 1 else None, background, force)
+    written = _write(guard, going, sheet, n if prompts and prompts[1:] else None, background, force)
     _report(ready, going, written, seconds, as_json)
     if len(going) < len(answers):
         raise held_back(answers)
@@ -248,7 +279,7 @@ def _bar() -> Iterator[Any]:
 
 
 @contextmanager
-def _warnings() -> Iterator[None]:
+def warnings_told() -> Iterator[None]:
     """Shows the model's warnings as one line each."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *rest, **more: note(str(message))

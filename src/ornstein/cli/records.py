@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ornstein.cli.times import moment
 
 if TYPE_CHECKING:
     from ornstein.guard.records import Entry
@@ -124,7 +125,7 @@ def erase(
     from ornstein.guard.records import RecordLog
 
     log = RecordLog.existing(folder)
-    count = log.erase(reason, request=request, prompt=prompt, before=_time(before) if before else None)
+    count = log.erase(reason, request=request, prompt=prompt, before=moment(before) if before else None)
     typer.echo(
         f"erased what was personal in {count} entries; copies and backups elsewhere are yours to erase"
     )
@@ -160,20 +161,10 @@ def _anchor(text: str | None) -> tuple[int, str] | None:
     return int(number), digest
 
 
-def _time(text: str) -> datetime:
-    from ornstein.errors import UsageError
-
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text[:40]!r} is no time: write 2026-02-03 or 2026-02-03T04:05, UTC") from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
-
-
 def _within(since: str | None, until: str | None, request: str | None) -> Callable[[Entry], bool]:
     from ornstein.guard.records.entry import stamp
 
-    first, end = (stamp(_time(text)) if text else None for text in (since, until))
+    first, end = (stamp(moment(text)) if text else None for text in (since, until))
 
     def wanted(entry: Entry) -> bool:
         early, late = first is not None and entry.time < first, end is not None and entry.time >= end

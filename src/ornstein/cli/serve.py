@@ -66,7 +66,9 @@ def serve(
     folders = [find(name) for name in bundles or ["emoji"]]
     service = open_service(folders, policy, database, store, Bounds(url_inputs=url_inputs == "on"))
     if service.local is not None and not loopback(host):
-        raise UsageError(f"{host} is open to others and there is no API key: make one with `ornstein keys create`")
+        raise UsageError(
+            f"{host} is open to others and there is no API key: make one with `ornstein keys create`"
+        )
     listening = bound(host, port)
     logs.set_up(log_format)
     it = server(service, GRACE)
@@ -78,7 +80,9 @@ def serve(
             it.should_exit = True
 
     threading.Thread(target=load, name="load", daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server stops by itself, and all is well: exit 0
+    signal.signal(
+        signal.SIGTERM, lambda number, frame: None
+    )  # the server stops by itself, and all is well: exit 0
     typer.echo(f"ornstein: http://{host}:{listening.getsockname()[1]}", err=True)
     it.run(sockets=[listening])
     if service.failure is not None:

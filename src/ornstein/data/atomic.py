@@ -15,7 +15,7 @@ from ornstein.errors import OrnsteinError, UsageError
 
 
 def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.part")
+    return target.with_name(f".{target.name}.{threading.get_ident()}.{os.getpid()}.part")
 
 
 def _sweep(target: Path) -> None:

@@ -53,6 +53,19 @@ class PromptChecks:
                     case.id,
                 )
 
+    def refused(
+        self, asked: Sequence[Request], checked: Sequence[Checked], model: str
+    ) -> list[RefusedError | None]:
+        """What ``refuse`` would raise for each request alone; None for one that passes."""
+        out: list[RefusedError | None] = []
+        for request, outcome in zip(asked, checked, strict=True):
+            try:
+                self.refuse([request], [outcome], model)
+                out.append(None)
+            except RefusedError as error:
+                out.append(error)
+        return out
+
     def _read(self, request: Request) -> Checked:
         """One request: its prompt whole, and each thing that a composed one says in turn."""
         prompt, decisions = self.filter.check(request.prompt)

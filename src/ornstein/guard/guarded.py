@@ -86,6 +86,7 @@ class Guarded:
         self.inputs = PictureFilter(self.policy.input.checkers, "input")
         self.outputs = OutputChecks(self.policy.output, model)
         self.publisher = Publisher(self.policy)
+        self._name = model.bundle.fingerprint if model.bundle else model.recipe.name  # as permits know it
         self.records = RecordLog.open(None, self.policy.records) if self.policy.records else None
 
     def generate(
@@ -149,6 +150,16 @@ class Guarded:
         ]
         self._write_down([self._outcome(answer) for answer in answers if answer.output is None])
         return answers
+
+    def sift(self, asked: Sequence[Request]) -> list[RefusedError | None]:
+        """For each request None where it may be made, else why not, which is then on record: ``make`` refuses a whole
+        call for one of its requests, bulk work leaves that one out. Raises CheckerError: a check broke down.
+        """
+        name, checked = uuid.uuid4().hex, self.prompts.check(asked)
+        found = self.prompts.refused(asked, checked, self._name)
+        told = zip(asked, checked, found, strict=True)
+        self._write_down([self._event("request", name, one, seen) for one, (_, seen), why in told if why])
+        return found
 
     def files(self, answers: Sequence[Answer], form: FileForm) -> list[File]:
         """The files of pictures that go out, signed; they are on record before anybody has them.
@@ -268,8 +279,7 @@ class Guarded:
                 for request, (_, decisions) in zip(asked, checked, strict=True)
             ]
         )
-        bundle = self.model.bundle
-        self.prompts.refuse(asked, checked, bundle.fingerprint if bundle else self.model.recipe.name)
+        self.prompts.refuse(asked, checked, self._name)
         return checked
 
     def _draw(
@@ -303,11 +313,11 @@ class Guarded:
         return [outputs[k] for k in range(len(asked))]
 
     def _told(self, output: Output, marked: bool) -> Output:
-        """With the policy and the mark on its record."""
+        """With the policy and the marks on its record."""
         record = output.record
         mark = self.publisher.mark(record.request.seed) if marked else None
-        told = record.model_copy(update={"policy": self.policy.hash, "mark": mark})
-        return replace(output, record=told)
+        known = {"policy": self.policy.hash, "mark": mark, "second": self.publisher.second_of(output.array)}
+        return replace(output, record=record.model_copy(update=known))
 
     def _look(
         self, work: Work, checked: Sequence[Checked], outputs: list[Output]

@@ -149,12 +149,12 @@ class Watermark(Config):
 
     Attributes:
         key: file with a secret of 32 bytes or more; None for the public key, which anybody can look for (and forge).
-        also: a second mark, in finished pixels, whatever the sampler: pattern, from 24 pixels a side on; or rivagan,
+        also: a second mark, in finished pixels, whatever the sampler: pattern, from 48 pixels a side on; or rivagan,
             from 256 on; None for none.
     """
 
     key: Path | None = None
-    also: Literal["pattern", "rivagan"] | None = None
+    also: Literal["pattern", "rivagan"] | None = "pattern"
 
 
 class PublishStage(Config):

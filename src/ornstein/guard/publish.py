@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ornstein.control.source import Source
 from ornstein.drawing import Imprint
 from ornstein.errors import OrnsteinError
@@ -16,7 +18,7 @@ from ornstein.guard.policy import Policy, Watermark
 from ornstein.guard.watermark.code import Shading, marks, read_key
 from ornstein.guard.watermark.pattern import Pattern
 from ornstein.output import FileForm, Output, encode, grid
-from ornstein.record import Mark, Record
+from ornstein.record import Mark, Record, Second
 from ornstein.request import Request
 from ornstein.sample.registry import evaluations
 
@@ -68,6 +70,14 @@ class Publisher:
         """The mark of a seed, as records name it."""
         return self.shading and self.shading.mark(seed)
 
+    def second_of(self, picture: np.ndarray) -> Second | None:
+        """The mark that goes into the pixels of (H, W, C), as records name it; None where it has no room."""
+        if self.second is None or not self.second.fits(picture):
+            return None
+        return Second(
+            how="pattern" if isinstance(self.second, Pattern) else "rivagan", key=self.second.fingerprint
+        )
+
     def imprint_of(self, record: Record) -> Imprint | None:
         """What the noise of this record's picture was given; None for a picture without a mark.
 
@@ -83,12 +93,27 @@ class Publisher:
         return self.shading.imprint
 
     def plain(self, output: Output, form: FileForm) -> bytes:
-        """The file before it is signed: a pure function of picture, record and form."""
+        """The file before it is signed: a pure function of picture, record and form.
+
+        Raises:
+            OrnsteinError: another key or another way made the mark in its pixels.
+        """
         record = output.record.model_copy(update={"form": form})
-        array = output.array
-        if self.second is not None and self.second.fits(array):
-            array = self.second.embed(array, record.request.seed)
-        return encode(array, form, record if self.stage.prompt else None)
+        return encode(self._marked(output), form, record if self.stage.prompt else None)
+
+    def _marked(self, output: Output) -> np.ndarray:
+        """The picture with the mark that its record names in its pixels."""
+        wanted = output.record.second
+        if wanted is None:
+            return output.array
+        if self.second is None or self.second_of(output.array) != wanted:
+            raise OrnsteinError(
+                f"this picture has a mark in its pixels, {wanted.how} of key {wanted.key}: "
+                "name a policy whose watermark has both"
+            )
+        if isinstance(self.second, Pattern):
+            return self.second.embed(output.array)
+        return self.second.embed(output.array, output.record.request.seed)
 
     def file(self, output: Output, form: FileForm, source: Source | None = None) -> File:
         """One picture's file, signed where the policy signs; as edited where it had a source. Raises OrnsteinError."""

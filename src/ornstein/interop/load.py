@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import inspect
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ NETWORKS = (
 ENCODERS = ("CLIPTextModel", "CLIPTextModelWithProjection", "T5EncoderModel")
 TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", "T5Tokenizer", "T5TokenizerFast")
 LARGE = 1 << 30  # weights; a text encoder with more of them computes in bfloat16
+
+LOADING = threading.RLock()
+"""Of the whole process: while the libraries load, they change classes and defaults that all threads share."""
 
 
 def require_extra() -> None:
@@ -121,25 +125,26 @@ def _refuse_unknown(what: str, name: str, known: tuple[str, ...]) -> None:
 
 @contextlib.contextmanager
 def _one_line(folder: Path) -> Iterator[None]:
-    """Errors of the libraries as one line of ours, and nothing they print."""
+    """Errors of the libraries as one line of ours, and nothing they print; one thread at a time."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
     libraries = diffusers_logging, transformers_logging
-    levels = [library.get_verbosity() for library in libraries]
-    bars = [library.is_progress_bar_enabled() for library in libraries]
-    for library in libraries:
-        library.set_verbosity(logging.ERROR)
-        library.disable_progress_bar()
-    try:
-        yield
-    except OrnsteinError:
-        raise
-    except Exception as error:  # the libraries raise a dozen unrelated types
-        said = " ".join(str(error).split())[:300]
-        raise OrnsteinError(f"{folder} cannot be loaded: {said}") from error
-    finally:
-        for library, level, bar in zip(libraries, levels, bars, strict=True):
-            library.set_verbosity(level)
-            if bar:
-                library.enable_progress_bar()
+    with LOADING:
+        levels = [library.get_verbosity() for library in libraries]
+        bars = [library.is_progress_bar_enabled() for library in libraries]
+        for library in libraries:
+            library.set_verbosity(logging.ERROR)
+            library.disable_progress_bar()
+        try:
+            yield
+        except OrnsteinError:
+            raise
+        except Exception as error:  # the libraries raise a dozen unrelated types
+            said = " ".join(str(error).split())[:300]
+            raise OrnsteinError(f"{folder} cannot be loaded: {said}") from error
+        finally:
+            for library, level, bar in zip(libraries, levels, bars, strict=True):
+                library.set_verbosity(level)
+                if bar:
+                    library.enable_progress_bar()

@@ -1,1 +1,1 @@
-"""A bundle as a service: the engine, the API people know, the studio in the browser, and the books kept."""
+"""Models as a service: an engine for many requests at once, an HTTP interface, books, monitoring, a studio."""

@@ -35,7 +35,9 @@ def bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
-            raise OrnsteinError(f"port {port} is in use: stop what listens there, or take another --port") from error
+            raise OrnsteinError(
+                f"port {port} is in use: stop what listens there, or take another --port"
+            ) from error
         raise OrnsteinError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return listening
 

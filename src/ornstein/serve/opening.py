@@ -30,11 +30,12 @@ def open_service(
     Args:
         folders: of the bundles that it will load.
         policy: file; None for the one in force.
-        database: URL of the books. store: of the pictures. None: the user's own.
+        database: URL of the books; None for the user's own.
+        store: URL of the pictures; likewise.
         bounds: of requests.
 
     Raises:
-        UsageError, OrnsteinError: a policy that is missing or broken, a bundle that is damaged, a database that is down.
+        UsageError, OrnsteinError: a broken or missing policy, a damaged bundle, a database that is down.
     """
     rules = Policy.find(policy)
     names = [Bundle.open(folder).facts.name for folder in folders]

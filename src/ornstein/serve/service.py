@@ -178,7 +178,11 @@ class Service:
         return None
 
     def key(self, secret: str | None, *, remembered: bool = False) -> Key | None:
-        """Whose secret it is; None for nobody's. Where nobody needs one, any is as good. `remembered`: without asking the books, so that it costs nothing.
+        """Whose secret it is; None for nobody's. Where nobody needs one, any is as good.
+
+        Args:
+            secret: None where none was shown.
+            remembered: without asking the books, so that it costs nothing.
 
         Raises:
             BooksError: the database is down.

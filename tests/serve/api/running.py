@@ -33,7 +33,7 @@ class Running:
     service: Service
     server: uvicorn.Server
 
-    def openai(self, secret: str = "none", **options: Any) -> OpenAI:
+    def openai(self, secret: str = "none", **options: Any) -> Any:
         """OpenAI's client, as it is; it does not try again."""
         return OpenAI(base_url=f"{self.address}/v1", api_key=secret, max_retries=0, timeout=60, **options)
 
@@ -48,11 +48,15 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *bundles: Path, bounds: Bounds | None = None, keyed: bool = False) -> Iterator[Running]:
+def running(
+    folder: Path, *bundles: Path, bounds: Bounds | None = None, keyed: bool = False
+) -> Iterator[Running]:
     """A server of bundles on books of its own, ready; `keyed`: it was started when there was a key already."""
     database = f"sqlite:///{folder / 'books.sqlite3'}"
     if keyed:
-        open_service(bundles, database=database, store=str(folder / "store")).books.keys.create("first", ["admin"])
+        open_service(bundles, database=database, store=str(folder / "store")).books.keys.create(
+            "first", ["admin"]
+        )
     service = open_service(bundles, database=database, store=str(folder / "store"), bounds=bounds)
     service.load(bundles)
     listening, it = bound("127.0.0.1", 0), server(service, grace=3)

@@ -24,7 +24,12 @@ def test_a_prompt_becomes_signed_pictures_whose_seeds_count_up(open_server: Runn
         model="small", prompt="red apple", n=3, size="32x32", quality="auto", extra_body={"seed": 7}
     )
     assert [each.seed for each in reply.data] == [7, 8, 9]
-    assert (reply.size, reply.quality, reply.output_format, reply.background) == ("32x32", "medium", "png", "transparent")
+    assert (reply.size, reply.quality, reply.output_format, reply.background) == (
+        "32x32",
+        "medium",
+        "png",
+        "transparent",
+    )
     assert reply.usage.output_tokens == 3 * 16
     assert reply.usage.total_tokens == reply.usage.input_tokens + reply.usage.output_tokens
     for file, seed in zip(_files(reply), (7, 8, 9), strict=True):
@@ -36,7 +41,9 @@ def test_a_prompt_becomes_signed_pictures_whose_seeds_count_up(open_server: Runn
 
 def test_a_reply_is_the_picture_that_the_model_makes_alone(open_server: Running) -> None:
     served = open_server.service.models["small"]
-    (file,) = _files(open_server.openai().images.generate(model="small", prompt="a cow", extra_body={"seed": 3}))
+    (file,) = _files(
+        open_server.openai().images.generate(model="small", prompt="a cow", extra_body={"seed": 3})
+    )
     record = record_of(file)
     alone = served.guarded.replay(record)
     shown = np.asarray(alone.output.image.convert("RGBA")).astype(int)
@@ -57,7 +64,9 @@ def test_settings_of_diffusion_models_are_heeded(open_server: Running) -> None:
 
 def test_quality_decides_the_steps_unless_they_are_named(open_server: Running) -> None:
     def steps(**said: object) -> int:
-        return record_of(_files(open_server.openai().images.generate(model="small", prompt="a cow", **said))[0]).request.steps
+        return record_of(
+            _files(open_server.openai().images.generate(model="small", prompt="a cow", **said))[0]
+        ).request.steps
 
     assert [steps(quality=quality) for quality in ("low", "auto", "high")] == [2, 4, 8]
     assert steps(quality="high", extra_body={"num_inference_steps": 3}) == 3
@@ -89,11 +98,21 @@ def test_compression_makes_files_smaller(open_server: Running) -> None:
 def test_a_stream_shows_pictures_on_the_way_and_ends_with_the_picture(open_server: Running) -> None:
     said = {"model": "small", "prompt": "a cow", "extra_body": {"seed": 5, "num_inference_steps": 8}}
     events = list(open_server.openai().images.generate(stream=True, partial_images=3, **said))
-    assert [event.type for event in events] == ["image_generation.partial_image"] * 3 + ["image_generation.completed"]
+    assert [event.type for event in events] == ["image_generation.partial_image"] * 3 + [
+        "image_generation.completed"
+    ]
     assert [event.partial_image_index for event in events[:3]] == [0, 1, 2]
     final = base64.b64decode(events[-1].b64_json)
-    assert np.abs(pixels(final).astype(int) - pixels(_files(open_server.openai().images.generate(**said))[0])).max() <= 1
-    away = [np.abs(pixels(base64.b64decode(event.b64_json)).astype(int) - pixels(final)).mean() for event in events[:3]]
+    assert (
+        np.abs(
+            pixels(final).astype(int) - pixels(_files(open_server.openai().images.generate(**said))[0])
+        ).max()
+        <= 1
+    )
+    away = [
+        np.abs(pixels(base64.b64decode(event.b64_json)).astype(int) - pixels(final)).mean()
+        for event in events[:3]
+    ]
     assert away[0] > away[-1]
     assert events[-1].usage.total_tokens > 0
     assert events[-1].size == "32x32"
@@ -134,15 +153,24 @@ def test_an_edit_without_a_mask_stays_nearer_the_weaker_it_is(open_server: Runni
 
 def test_edits_stream_too(open_server: Running) -> None:
     events = open_server.openai().images.edit(
-        model="small", image=picture(), prompt="a cow", stream=True, partial_images=1, extra_body={"strength": 1}
+        model="small",
+        image=picture(),
+        prompt="a cow",
+        stream=True,
+        partial_images=1,
+        extra_body={"strength": 1},
     )
     assert [event.type for event in events] == ["image_edit.partial_image", "image_edit.completed"]
 
 
 @pytest.mark.filterwarnings("ignore:deprecated")
 def test_a_variation_of_our_own_picture_knows_its_prompt(open_server: Running) -> None:
-    (file,) = _files(open_server.openai().images.generate(model="small", prompt="a cow", extra_body={"seed": 1}))
-    reply = open_server.openai().images.create_variation(model="small", image=file, n=2, response_format="b64_json")
+    (file,) = _files(
+        open_server.openai().images.generate(model="small", prompt="a cow", extra_body={"seed": 1})
+    )
+    reply = open_server.openai().images.create_variation(
+        model="small", image=file, n=2, response_format="b64_json"
+    )
     records = [record_of(each) for each in _files(reply)]
     assert {record.request.prompt for record in records} == {"a cow"}
     assert all(record.source.strength == 0.6 for record in records)
@@ -153,7 +181,9 @@ def test_a_variation_of_our_own_picture_knows_its_prompt(open_server: Running) -
 def test_a_variation_of_a_foreign_picture_asks_what_it_shows(open_server: Running) -> None:
     with pytest.raises(openai.BadRequestError, match="prompt"):
         open_server.openai().images.create_variation(model="small", image=picture())
-    reply = open_server.openai().images.create_variation(model="small", image=picture(), extra_body={"prompt": "a cow"})
+    reply = open_server.openai().images.create_variation(
+        model="small", image=picture(), extra_body={"prompt": "a cow"}
+    )
     assert len(reply.data) == 1
 
 
@@ -193,7 +223,10 @@ def test_errors_are_the_clients_own_exceptions(open_server: Running) -> None:
     client = open_server.openai()
     with pytest.raises(openai.BadRequestError) as refused:
         client.images.generate(model="small", prompt="naked woman")
-    assert (refused.value.code, refused.value.type) == ("content_policy_violation", "image_generation_user_error")
+    assert (refused.value.code, refused.value.type) == (
+        "content_policy_violation",
+        "image_generation_user_error",
+    )
     with pytest.raises(openai.NotFoundError, match="small") as unknown:
         client.images.generate(model="smal", prompt="a cow")
     assert unknown.value.code == "model_not_found"

@@ -71,7 +71,10 @@ def test_a_field_that_cannot_be_meant_is_named(
 ) -> None:
     body = {"prompt": "a cow", **said}
     with open_server.http() as client:
-        error = _refused(client.post(GENERATIONS, content=json.dumps(body), headers={"content-type": "application/json"}), 400)
+        error = _refused(
+            client.post(GENERATIONS, content=json.dumps(body), headers={"content-type": "application/json"}),
+            400,
+        )
     assert param is None or error["param"] == param
     assert hint in error["message"]
 
@@ -81,13 +84,16 @@ def test_a_field_that_cannot_be_meant_is_named(
     [
         (b"", "application/json", 400), (b"{", "application/json", 400), (b"[]", "application/json", 415),
         (b'"x"', "application/json", 415), (b"[" * 50_000, "application/json", 400),
-        (b'{"prompt": NaN}', "application/json", 400), (b'{"prompt": "a cow", "guidance_scale": NaN}', "application/json", 400),
+        (b'{"prompt": NaN}', "application/json", 400),
+        (b'{"prompt": "a cow", "guidance_scale": NaN}', "application/json", 400),
         (b'{"prompt": "a cow", "seed": ' + b"9" * 5000 + b"}", "application/json", 400),
         (b"\xff\xfe\x00", "application/json", 400), (b'{"prompt": "a cow"}', "text/plain", 415),
         (b"prompt=a+cow", "application/x-www-form-urlencoded", 415),
     ],
 )  # fmt: skip
-def test_a_body_that_is_no_json_object_is_refused(open_server: Running, content: bytes, kind: str, status: int) -> None:
+def test_a_body_that_is_no_json_object_is_refused(
+    open_server: Running, content: bytes, kind: str, status: int
+) -> None:
     with open_server.http() as client:
         _refused(client.post(GENERATIONS, content=content, headers={"content-type": kind}), status)
 
@@ -127,19 +133,26 @@ def test_a_form_that_cannot_be_meant_is_told_why(
     open_server: Running, files: dict[str, bytes], words: dict[str, str], status: int, hint: str
 ) -> None:
     with open_server.http() as client:
-        reply = client.post("/v1/images/edits", data=words, files={name: (name, data) for name, data in files.items()})
+        reply = client.post(
+            "/v1/images/edits", data=words, files={name: (name, data) for name, data in files.items()}
+        )
     assert hint in _refused(reply, status)["message"]
 
 
 def test_one_picture_is_edited_at_a_time_and_parts_are_few(open_server: Running) -> None:
     with open_server.http() as client:
         twice = [("image[]", ("a", picture())), ("image[]", ("b", picture()))]
-        assert "one picture" in _refused(client.post("/v1/images/edits", data={"prompt": "x"}, files=twice), 400)["message"]
+        assert (
+            "one picture"
+            in _refused(client.post("/v1/images/edits", data={"prompt": "x"}, files=twice), 400)["message"]
+        )
         many = [("image", (str(k), b"x")) for k in range(9)]
         _refused(client.post("/v1/images/edits", data={"prompt": "x"}, files=many), 400)
         words = {f"field{k}": "x" for k in range(99)}
         _refused(client.post("/v1/images/edits", data=words, files={"image": picture()}), 400)
-        _refused(client.post("/v1/images/edits", data={"prompt": "x" * 40_000}, files={"image": picture()}), 400)
+        _refused(
+            client.post("/v1/images/edits", data={"prompt": "x" * 40_000}, files={"image": picture()}), 400
+        )
         broken = {"content-type": "multipart/form-data"}
         _refused(client.post("/v1/images/edits", content=b"--x", headers=broken), 400)
 

@@ -73,7 +73,9 @@ def test_an_idempotency_key_belongs_to_its_api_key(keyed: Running) -> None:
 def test_requests_beyond_a_keys_rate_are_told_when_to_come_back(keyed: Running) -> None:
     _, secret = keyed.key("slow", requests_per_minute=2)
     client = keyed.http(secret)
-    replies = [client.post("/v1/images/generations", json={**ASKED, "num_inference_steps": 1}) for _ in range(3)]
+    replies = [
+        client.post("/v1/images/generations", json={**ASKED, "num_inference_steps": 1}) for _ in range(3)
+    ]
     assert [reply.status_code for reply in replies] == [200, 200, 429]
     assert [reply.headers["x-ratelimit-remaining-requests"] for reply in replies] == ["1", "0", "0"]
     assert 1 <= int(replies[2].headers["retry-after"]) <= 60

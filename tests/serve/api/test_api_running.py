@@ -53,7 +53,7 @@ def test_a_form_is_the_same_whatever_its_boundary(open_server: Running) -> None:
     token = {"Idempotency-Key": "form"}
     with open_server.http() as client:
         replies = [
-            client.post("/v1/images/edits", data={"prompt": "a cow", "model": "small"}, files={"image": picture()}, headers=token)
+            client.post("/v1/images/edits", data={"prompt": "a cow"}, files={"image": picture()}, headers=token)
             for _ in range(2)
         ]  # fmt: skip
     assert replies[0].json() == replies[1].json()
@@ -62,7 +62,9 @@ def test_a_form_is_the_same_whatever_its_boundary(open_server: Running) -> None:
 def test_of_many_at_once_with_one_token_one_is_made(open_server: Running) -> None:
     def ask(_: int) -> int:
         with open_server.http() as client:
-            reply = client.post(GENERATIONS, json={**SHORT, "num_inference_steps": 30}, headers={"Idempotency-Key": "race"})
+            reply = client.post(
+                GENERATIONS, json={**SHORT, "num_inference_steps": 30}, headers={"Idempotency-Key": "race"}
+            )
             assert reply.status_code == 200 or int(reply.headers["retry-after"]) >= 1
             return reply.status_code
 
@@ -78,13 +80,20 @@ def test_a_refusal_by_the_policy_is_the_same_again_and_a_failure_is_tried_anew(
 ) -> None:
     with open_server.http() as client:
         refused = [
-            client.post(GENERATIONS, json={"prompt": "naked woman"}, headers={"Idempotency-Key": "no"}) for _ in range(2)
+            client.post(GENERATIONS, json={"prompt": "naked woman"}, headers={"Idempotency-Key": "no"})
+            for _ in range(2)
         ]
         assert refused[0].json() == refused[1].json()
         assert [reply.status_code for reply in refused] == [400, 400]
         with monkeypatch.context() as broken:
-            broken.setattr(open_server.service.books, "finish", lambda *a, **b: (_ for _ in ()).throw(BooksDownError("x")))
-            assert client.post(GENERATIONS, json=SHORT, headers={"Idempotency-Key": "down"}).status_code == 503
+            broken.setattr(
+                open_server.service.books,
+                "finish",
+                lambda *a, **b: (_ for _ in ()).throw(BooksDownError("x")),
+            )
+            assert (
+                client.post(GENERATIONS, json=SHORT, headers={"Idempotency-Key": "down"}).status_code == 503
+            )
         assert client.post(GENERATIONS, json=SHORT, headers={"Idempotency-Key": "down"}).status_code == 200
 
 
@@ -94,7 +103,8 @@ def test_a_client_that_leaves_frees_its_place(open_server: Running) -> None:
     with socket.create_connection((host, int(port))) as client:
         client.sendall(
             f"POST {GENERATIONS} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
         )
         until(lambda: not _idle(open_server))
     left = time.monotonic()
@@ -105,7 +115,7 @@ def test_a_client_that_leaves_frees_its_place(open_server: Running) -> None:
 
 def test_a_client_that_leaves_a_stream_frees_its_place(open_server: Running) -> None:
     with open_server.http() as client, client.stream(
-        "POST", GENERATIONS, json={**LONG, "num_inference_steps": 400, "sampler": "ddim", "stream": True, "partial_images": 3}
+        "POST", GENERATIONS, json={**LONG, "num_inference_steps": 400, "stream": True, "partial_images": 3}
     ) as reply:  # fmt: skip
         assert next(reply.iter_lines()).startswith("event: image_generation.partial_image")
     until(lambda: _idle(open_server), 3)
@@ -125,7 +135,9 @@ def _raw(it: Running, head: str, *chunks: bytes, pause: float = 0.0) -> bytes:
     """What a server says to bytes that come when they come."""
     host, port = it.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
-        client.sendall(f"POST {GENERATIONS} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{head}\r\n".encode())
+        client.sendall(
+            f"POST {GENERATIONS} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{head}\r\n".encode()
+        )
         for chunk in chunks:
             client.sendall(chunk)
             time.sleep(pause)
@@ -196,7 +208,11 @@ def test_a_database_that_is_down_is_a_503_and_all_goes_on_when_it_is_back(
         with monkeypatch.context() as broken:
             for name in ("accept", "ping", "history"):
                 broken.setattr(open_server.service.books, name, down)
-            for reply in (client.post(GENERATIONS, json=SHORT), client.get("/ready"), client.get("/v1/history")):
+            for reply in (
+                client.post(GENERATIONS, json=SHORT),
+                client.get("/ready"),
+                client.get("/v1/history"),
+            ):
                 assert reply.status_code == 503
                 assert int(reply.headers["retry-after"]) >= 1
             assert client.get("/health").status_code == 200
@@ -204,7 +220,9 @@ def test_a_database_that_is_down_is_a_503_and_all_goes_on_when_it_is_back(
         assert client.post(GENERATIONS, json=SHORT).status_code == 200
 
 
-def test_what_goes_wrong_within_says_nothing_of_where(open_server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_within_says_nothing_of_where(
+    open_server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret path /home/x")
 
@@ -221,7 +239,10 @@ def test_history_pages_and_reuses_settings(open_server: Running) -> None:
         said = {**SHORT, "seed": 4242, "guidance_scale": 1.5, "negative_prompt": "grass"}
         client.post(GENERATIONS, json=said)
         first = client.get("/v1/history", params={"limit": 1}).json()
-        assert first["data"][0]["settings"] | {"guidance_scale": 1.5, "seed": 4242} == first["data"][0]["settings"]
+        assert (
+            first["data"][0]["settings"] | {"guidance_scale": 1.5, "seed": 4242}
+            == first["data"][0]["settings"]
+        )
         assert first["data"][0]["spent"]["evaluations"] > 0
         older = client.get("/v1/history", params={"limit": 1, "before": first["next"]}).json()
         assert older["data"][0]["id"] != first["data"][0]["id"]
@@ -229,7 +250,9 @@ def test_history_pages_and_reuses_settings(open_server: Running) -> None:
         assert [line["id"] for line in found] == [first["data"][0]["id"]]
 
 
-def test_no_prompt_is_logged(open_server: Running, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_no_prompt_is_logged(
+    open_server: Running, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     with open_server.http() as client:
         client.post(GENERATIONS, json={**SHORT, "prompt": "xyzzy marmalade"})
         client.post(GENERATIONS, json={"prompt": "xyzzy naked woman"})

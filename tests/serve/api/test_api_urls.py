@@ -25,7 +25,7 @@ from tests.serve.api.running import picture, running
 INSIDE = [
     "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
     "255.255.255.255", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254",
-    "ff02::1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "not-an-address",
+    "ff02::1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "no-address",
 ]  # fmt: skip
 
 
@@ -61,7 +61,8 @@ def test_only_plain_https_addresses_are_fetched(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]", "[::ffff:169.254.169.254]"]
+    "host",
+    ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]", "[::ffff:169.254.169.254]"],
 )
 def test_tricks_with_numbers_resolve_to_what_they_are(host: str) -> None:
     with pytest.raises(UrlError):
@@ -80,7 +81,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     certificate = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
         .not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("pictures.example")]), False).sign(key, hashes.SHA256())
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("pictures.example")]), False)
+        .sign(key, hashes.SHA256())
     )  # fmt: skip
     file = tmp_path / "site.pem"
     file.write_bytes(
@@ -114,7 +116,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     inside.load_cert_chain(file)
     server.socket = inside.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(fetching, "public", lambda address: address == "127.0.0.1" or ipaddress.ip_address(address).is_global)
+    monkeypatch.setattr(
+        fetching, "public", lambda address: address == "127.0.0.1" or ipaddress.ip_address(address).is_global
+    )
     monkeypatch.setattr(fetching, "PORT", server.server_address[1])
     trusting = ssl.create_default_context(cafile=str(file))
 
@@ -140,7 +144,12 @@ def test_a_picture_is_fetched_by_the_name_of_its_certificate(site: Site) -> None
 def test_every_redirect_is_judged_anew(site: Site) -> None:
     get, _ = site
     assert get("https://pictures.example/to//b.png") == b"xxxx"
-    for there in ("http://pictures.example/", "https://169.254.169.254/latest", "https://metadata.example/", "file:///etc"):
+    for there in (
+        "http://pictures.example/",
+        "https://169.254.169.254/latest",
+        "https://metadata.example/",
+        "file:///etc",
+    ):
         with pytest.raises(UrlError):
             get(f"https://pictures.example/to/{there}")
     with pytest.raises(UrlError, match="too often"):

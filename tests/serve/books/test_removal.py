@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ornstein.errors import UsageError
+from ornstein.guard.policy import Records
 from ornstein.serve.books import Books, BooksError, Erased, Reply
 from ornstein.serve.books.values import now
 from tests.serve.books.kept import accepted, day, finished, made
@@ -52,7 +53,7 @@ def test_a_request_goes_with_its_files_and_replies(books: Books):
 
 
 def test_of_a_key_nothing_is_left_but_sums(books: Books):
-    key, secret = books.keys.create("Annabel", ("read",))
+    key, _ = books.keys.create("Annabel", ("read",))
     for k in range(7):
         finished(books, f"r{k}", key=key.id, outputs=2, prompt="a purple fox", created=day(k % 3))
     finished(books, "theirs", key="bob")
@@ -122,38 +123,68 @@ def test_orphans_missing_and_damaged_files_are_found(books: Books):
     assert not books.store.has(orphan) and books.store.has(whole.sha256)
 
 
-def test_a_row_never_names_a_file_that_was_erased_meanwhile(books: Books):
-    """Two requests make the same file; one is erased again and again while the other finishes."""
-    failed: list[Exception] = []
+def test_a_file_that_went_before_its_row_came_is_refused(books: Books):
+    books.accept(accepted("late"))
+    picture = made(books, "late-0", b"same")
+    finished_same(books, "r")
+    books.erase(request="r")
+    with pytest.raises(BooksError, match="lacks"):
+        books.finish("late", "done", [picture])
+    books.finish("late", "done", [made(books, "late-0", b"same")])
+    assert books.check().sound
 
-    def eraser() -> None:
-        for k in range(25):
-            try:
-                books.accept(accepted(f"e{k}"))
-                books.finish(f"e{k}", "done", [made(books, f"e{k}-0", b"same")])
-                books.erase(request=f"e{k}")
-            except BooksError as error:
-                assert "lacks" in str(error)
-            except Exception as error:
-                failed.append(error)
 
-    thread = threading.Thread(target=eraser)
-    thread.start()
-    refused = 0
-    for k in range(25):
-        books.accept(accepted(f"r{k}"))
+def test_a_row_cannot_come_while_its_file_goes(books: Books, monkeypatch):
+    books.accept(accepted("late"))
+    finished_same(books, "r")
+    picture = made(books, "late-0", b"same")
+    delete, going, outcome = books.store.delete, threading.Event(), []
+
+    def finish() -> None:
+        going.wait(60)
         try:
-            books.finish(f"r{k}", "done", [made(books, f"r{k}-0", b"same")])
-            assert books.store.has(books.output("ann", f"r{k}-0").outputs[0].sha256)
+            books.finish("late", "done", [picture])
+            outcome.append("written")
         except BooksError as error:
-            assert "lacks" in str(error)
-            refused += 1
-        if k % 2:
-            books.erase(request=f"r{k}")
+            outcome.append(str(error))
+
+    def slowly(digest: str) -> bool:
+        going.set()
+        time.sleep(0.5)  # long enough for `finish` to write its row, were it let in
+        return delete(digest)
+
+    monkeypatch.setattr(books.store, "delete", slowly)
+    thread = threading.Thread(target=finish)
+    thread.start()
+    books.erase(request="r")
     thread.join()
-    assert not failed
-    assert books.check().missing == ()
-    assert len([entry for entry in books.history("ann", limit=200) if entry.outcome == "done"]) >= 1
+    assert len(outcome) == 1 and outcome != ["written"]
+    assert books.request("ann", "late").outputs == () and books.check().sound
+
+
+def finished_same(books: Books, name: str) -> None:
+    books.accept(accepted(name))
+    books.finish(name, "done", [made(books, f"{name}-0", b"same")])
+
+
+def test_no_byte_of_an_erased_prompt_is_left_in_the_file(tmp_path: Path):
+    books = Books.open(
+        f"sqlite:///{tmp_path / 'books.sqlite3'}", store=tmp_path, kept=Records(prompts="clear")
+    )
+    for k in range(50):
+        finished(
+            books,
+            f"r{k}",
+            key="ann" if k % 2 else "bob",
+            prompt=f"a purple fox of {'ann' if k % 2 else 'bob'}",
+        )
+
+    def written() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.glob("books.sqlite3*"))
+
+    assert b"fox of ann" in written()
+    books.erase(key="ann")
+    assert b"fox of ann" not in written() and b"fox of bob" in written()
 
 
 def test_one_thing_at_a_time_is_erased(books: Books):

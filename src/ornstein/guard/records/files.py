@@ -33,7 +33,7 @@ LONGEST_LINE = 1 << 20  # bytes; an entry has about a thousand
 TAIL = 1 << 14  # bytes in which the last entry is looked for first
 PATIENCE = 30  # seconds that a writer waits for another
 _TURNS: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-"""Of the threads of this process: among them a lock is handed on at once, where a file's is asked for again and again."""
+"""Of this process's threads: among them a lock is handed on at once; a file's is asked for again and again."""
 
 
 class RecordError(OrnsteinError):
@@ -128,9 +128,9 @@ def last_line(path: Path) -> bytes:
     raise ValueError("its last line is too long")
 
 
-def append(path: Path, data: bytes) -> None:
+def append(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Add to a file and wait until the disk has it, all or nothing. Raises OSError."""
-    with open(path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(path, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags, mode)) as file:
         size, left = file.tell(), memoryview(data)
         try:
             while left:
@@ -191,13 +191,13 @@ def read_object(data: bytes) -> dict[str, Any]:
     return values
 
 
-def durable(path: Path, data: bytes) -> None:
-    """Write a file whole, for its owner alone, when the disk has its bytes. Raises OSError.
+def durable(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file whole, for its owner alone unless `mode` says more, when the disk has its bytes. Raises OSError.
 
     Until ``sync_folder`` a power cut may bring the old file back, but never half of the new one.
     """
     with new_file(path) as part:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()

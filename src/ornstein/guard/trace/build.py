@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ornstein.bundle import MANIFEST, Bundle
 from ornstein.data import manifest
@@ -15,17 +16,33 @@ from ornstein.data.manifest import TRAIN, Row
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
 from ornstein.guard.trace.calibrate import Null, calibrating, honest
-from ornstein.guard.trace.descriptor import DescriptorConfig, DescriptorNetwork
+from ornstein.guard.trace.descriptor import (
+    AT_ONCE,
+    DescriptorConfig,
+    DescriptorNetwork,
+    ready,
+    to_input,
+)
+from ornstein.guard.trace.index import AT_ONCE as ONE_LOOK
 from ornstein.guard.trace.index import FEWEST, Index, quantised
+from ornstein.guard.trace.thumbnails import Thumbnails
 from ornstein.guard.trace.training import train_descriptor
+from ornstein.guard.trace.verifier import VerifierConfig, VerifierNetwork, numbers_of_a_pair
+from ornstein.guard.trace.verifying import fitted, gathered
 from ornstein.recipes.recipe import Recipe
+from ornstein.rng import stream
 from ornstein.saving import with_sources
 
 Progress = Callable[[int, int], None]
 
-DOUBLES = 0.01  # alpha at which a trained picture counts as the double of another
+DOUBLES, OF_SOME = (
+    0.01,
+    2000,
+)  # alpha at which a trained picture counts as the double of another; how many are asked
 WIDTH, MANY = 128, 50_000  # numbers of a description; half of them for so many pictures
 SAMPLES = 250_000  # pictures that a descriptor learns from at most; about a dozen minutes on one core
+SAMPLES_A_QUERY = 8  # of the descriptor, for each that the verifier learns from
+THUMBNAIL, SMALL = (32, 3), (23, 2)  # side, and bits of a pixel; the smaller for so many pictures as above
 EACH = 100  # times that it sees each picture of a small set
 
 
@@ -94,6 +111,9 @@ def index_of(
         progress=lambda seen, _: progress(min(seen, samples), samples),
     )  # fmt: skip
     index = described(network, [row.id for row in trained], pictures, root)
+    index = replace(
+        index, verifier=verifier_of(index, trained, pictures, max(FEWEST, samples // SAMPLES_A_QUERY))
+    )
     known = set(pack.ids)
     held = [row for row in rows if row.split != TRAIN and row.id in known]
     return calibrated(index, held, _pictures(held, pack), trained, pictures)
@@ -105,10 +125,29 @@ def described(network: DescriptorNetwork, ids: Sequence[str], pictures: np.ndarr
         name: value.to(torch.bfloat16) if value.is_floating_point() else value
         for name, value in network.state_dict().items()
     }
-    nothing = torch.empty(0, network.config.width, dtype=torch.int8)
-    empty = Index(network.config, weights, (), nothing, 1.0, Null(torch.empty(0)), root, {})
-    vectors, scale = quantised(empty.descriptor(pictures))
-    return replace(empty, ids=tuple(ids), vectors=vectors, scale=scale)
+    vectors, scale = quantised(ready(network.config, weights)(pictures))
+    side, bits = THUMBNAIL if len(pictures) < MANY else SMALL
+    seen = [
+        to_input(pictures[start : start + AT_ONCE], network.config.size)
+        for start in range(0, len(pictures), AT_ONCE)
+    ]
+    small = Thumbnails.of(torch.cat(seen), side, bits)
+    untrained = VerifierNetwork(VerifierConfig(numbers=numbers_of_a_pair()))
+    none = Null(torch.empty(0))
+    return Index(network.config, weights, tuple(ids), vectors, scale, small, untrained, none, root, {})
+
+
+def verifier_of(index: Index, trained: Sequence[Row], pictures: np.ndarray, queries: int) -> VerifierNetwork:
+    """A verifier of altered copies of an index's pictures, uint8 (N, H, W, C)."""
+    works = [f"{row.concept}\n{row.holder}" if row.style else row.id for row in trained]
+
+    def look(seen: Tensor) -> tuple[Tensor, Tensor]:
+        found = [index.find(part) for part in seen.split(ONE_LOOK)]
+        numbers = torch.cat([index.compared(one) for one in found])
+        return torch.cat([one.where[:, : numbers.shape[1]] for one in found]), numbers
+
+    numbered = np.unique(works, return_inverse=True)[1]
+    return fitted(gathered(look, pictures, numbered, index.config.size, queries))
 
 
 def calibrated(
@@ -127,9 +166,11 @@ def calibrated(
     half = fair.copy()
     half[fair] = calibrating([row.id for row, good in zip(held, fair, strict=True) if good])
     null = Null(index.look(pictures[half]).score.sort().values)
+    some = np.sort(stream("doubles").permutation(len(known))[:OF_SOME])
     counts = {
         "held out": len(held), "honest": int(fair.sum()), "calibrated on": int(half.sum()),
-        "trained pictures like another": index.doubles(null.threshold(DOUBLES)),
+        "trained pictures asked": len(some),
+        "of these like another": index.doubles(known, some, null.threshold(DOUBLES)),
     }  # fmt: skip
     return replace(index, null=null, facts=counts)
 

@@ -7,7 +7,7 @@ evenly, so that one distance means the same everywhere. Trained on the licensed 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ornstein.config import Config
+from ornstein.errors import OrnsteinError
 from ornstein.evaluate.pictures import on_white, resize
 from ornstein.evaluate.trunk import Stage
 from ornstein.guard.trace.content import content
@@ -26,6 +27,7 @@ from ornstein.guard.trace.content import content
 CELLS = 2  # along each axis, pooled apart: pictures are cut to their content, so places compare
 FINER = 2  # pixels to one of the network's, when pictures are cut to their content
 TURN = 7.0  # degrees
+TURNED = (False, True, True) * 2  # which of the views are
 AT_ONCE = 256  # pictures described at a time
 POWER = 3.0  # of the mean over places (GeM, Radenović et al. 2018, arXiv 1711.02512)
 
@@ -74,22 +76,35 @@ class Descriptor:
         self.config = network.config
         self._network = _fused(network.eval())
 
+    @torch.inference_mode()
     def __call__(self, pictures: np.ndarray) -> Float[Tensor, "rows width"]:
         """Unit vectors of square uint8 (B, H, W, C) pictures: premultiplied RGBA, RGB or grey, before white."""
-        return self._described(pictures, lambda x: [x])[0]
-
-    def views(self, pictures: np.ndarray) -> Float[Tensor, "views rows width"]:
-        """Unit vectors of pictures as they are, turned a little either way, and of the mirror images of these."""
-        return self._described(pictures, lambda x: [y for z in (x, x.flip(3)) for y in turned(z)])
+        parts = [
+            self.described(to_input(pictures[start : start + AT_ONCE], self.config.size))
+            for start in range(0, len(pictures), AT_ONCE)
+        ]
+        return torch.cat(parts) if parts else torch.empty(0, self.config.width)
 
     @torch.inference_mode()
-    def _described(self, pictures: np.ndarray, views: Callable[[Tensor], list[Tensor]]) -> Tensor:
-        parts: list[Tensor] = []
-        for start in range(0, len(pictures), AT_ONCE):
-            seen = views(to_input(pictures[start : start + AT_ONCE], self.config.size))
-            described = self._network(torch.cat(seen).contiguous(memory_format=torch.channels_last))
-            parts.append(described.unflatten(0, (len(seen), -1)))
-        return torch.cat(parts, dim=1) if parts else torch.empty(1, 0, self.config.width)
+    def described(self, seen: Float[Tensor, "rows 3 size size"]) -> Float[Tensor, "rows width"]:
+        """Unit vectors of what ``to_input`` makes of pictures."""
+        return self._network(seen.contiguous(memory_format=torch.channels_last))
+
+
+def ready(config: DescriptorConfig, weights: dict[str, Tensor]) -> Descriptor:
+    """The descriptor of weights that were kept. Raises OrnsteinError where they are those of another."""
+    network = DescriptorNetwork(config)
+    kept = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+    try:
+        network.load_state_dict(kept)
+    except RuntimeError as error:
+        raise OrnsteinError("the copy descriptor's weights are not those of its network") from error
+    return Descriptor(network)
+
+
+def views(seen: Float[Tensor, "rows 3 size size"]) -> Float[Tensor, "views rows 3 size size"]:
+    """What is seen of pictures as they are, turned a little either way, and of the mirror images of these."""
+    return torch.stack([y for x in (seen, seen.flip(3)) for y in turned(x)])
 
 
 def to_input(pictures: np.ndarray, size: int) -> Float[Tensor, "rows 3 side side"]:

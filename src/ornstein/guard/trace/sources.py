@@ -41,7 +41,7 @@ class Traced:
     """What a picture is similar to.
 
     Attributes:
-        sources: nearest first. score: distance to the nearest by the mean distance of the next fifty.
+        sources: likeliest first. score: log-odds that it is no copy of the first; its rank among honest ones counts.
         p: share of honest pictures with a score as small, at most; not below 1 / (1 + those it was calibrated on).
     """
 

@@ -39,6 +39,7 @@ class Posthoc:
 
     def __init__(self, key: bytes) -> None:
         self._shading = Shading(key)
+        self.fingerprint = self._shading.fingerprint
         self._words = np.stack([_word(key, number) for number in range(WORDS)])
         _network("encoder")  # a missing package is told now, not when the first picture is done
 
@@ -81,7 +82,7 @@ class Posthoc:
         word = int(agreeing.argmax())
         right = int(agreeing[word])
         score = (2 * right - BITS) / BITS**0.5
-        return Reading(self._shading.fingerprint, word, (0, 0), score, min(1.0, WORDS * chance(right)))
+        return Reading(self.fingerprint, word, (0, 0), score, min(1.0, WORDS * chance(right)))
 
 
 def chance(right: int) -> float:

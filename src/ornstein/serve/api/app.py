@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -36,4 +37,17 @@ def create_app(service: Service, grace: float = 0.0) -> FastAPI:
     for router in (images.router, models.router, outputs.router, status.router, status.public):
         app.include_router(router)
     studio.mount(app)
+    app.openapi = lambda: _described(app)
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The interface's description, without the kind of error that FastAPI takes for granted and this never gives."""
+    if app.openapi_schema is None:
+        said = FastAPI.openapi(app)
+        for route in (route for path in said["paths"].values() for route in path.values()):
+            if "HTTPValidationError" in str(route["responses"].get("422")):
+                del route["responses"]["422"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            said["components"]["schemas"].pop(name, None)
+    return app.openapi_schema or {}

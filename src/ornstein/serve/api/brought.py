@@ -34,7 +34,8 @@ def mask(data: bytes, like: bytes, size: int, most: int) -> np.ndarray:
     """Where a picture may change: bool (size, size), True where the mask is transparent by half or more.
 
     Args:
-        data: the mask's file. like: the picture's, of which it must have the size.
+        data: the mask's file.
+        like: the picture's, of which it must have the size.
         size: side that both are fitted to. The edge that this adds may not change.
         most: pixels.
 

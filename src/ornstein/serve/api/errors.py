@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import traceback
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -26,7 +26,8 @@ log = logging.getLogger("ornstein.serve")
 
 TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error",
-    404: "not_found_error", 409: "conflict_error", 408: "timeout_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error", 504: "timeout_error",
+    404: "not_found_error", 408: "timeout_error", 409: "conflict_error", 429: "rate_limit_error",
+    500: "server_error", 501: "server_error", 503: "server_error", 504: "timeout_error",
 }  # fmt: skip
 CODES = {
     400: "invalid_request", 401: "invalid_api_key", 403: "not_permitted", 404: "not_found", 405: "method_not_allowed",
@@ -36,7 +37,11 @@ CODES = {
 }  # fmt: skip
 POLICY = "content_policy_violation"
 BROKEN = "the server could not finish this; its log says why, under this request's X-Request-ID"
-PLAIN = {404: "there is nothing at this path", 405: "this path does not take that method", 413: "the body is too large"}
+PLAIN = {
+    404: "there is nothing at this path",
+    405: "this path does not take that method",
+    413: "the body is too large",
+}
 LATER = 5.0  # seconds until what is down is worth asking again
 
 
@@ -100,7 +105,9 @@ def as_api_error(error: BaseException) -> ApiError:
         case ApiError():
             return error
         case HTTPException():
-            said = PLAIN.get(error.status_code) if error.detail == HTTPStatus(error.status_code).phrase else None
+            said = (
+                PLAIN.get(error.status_code) if error.detail == HTTPStatus(error.status_code).phrase else None
+            )
             return ApiError(error.status_code, said or one_line(error.detail), headers=error.headers or {})
         case RequestValidationError():
             return of_validation(error.errors())
@@ -116,7 +123,13 @@ def as_api_error(error: BaseException) -> ApiError:
         case RefusedError():
             told = tuple(one.reason for one in error.decisions if one.action != "allow" and one.reason)
             return ApiError(
-                400, one_line(error), "prompt", POLICY, "image_generation_user_error", case=error.case, told=told
+                400,
+                one_line(error),
+                "prompt",
+                POLICY,
+                "image_generation_user_error",
+                case=error.case,
+                told=told,
             )
         case MissingExtraError():
             return ApiError(501, one_line(error), code="not_installed")
@@ -163,20 +176,30 @@ def one_line(error: object) -> str:
 
 
 def log_error(error: BaseException) -> None:
-    """Where it went wrong and what kind of error it is; its words may hold a prompt and stay out."""
-    trace = "".join(traceback.format_tb(error.__traceback__))
-    said = one_line(error) if isinstance(error, OrnsteinError) else ""
-    log.error("%s %s\n%s", type(error).__name__, said, trace)
+    """For the operator: kind and place, and the words of errors of our own (``monitor.logs`` keeps others' out)."""
+    said = one_line(error) if isinstance(error, OrnsteinError) else "an error that nobody foresaw"
+    log.error("%s", said, exc_info=error)
 
 
 def install(app: FastAPI) -> None:
     """Let every error of an app's routes be told in the one shape."""
 
     async def tell(request: Request, error: Exception) -> JSONResponse:
-        return as_api_error(error).reply
+        told = as_api_error(error)
+        if told.status == 405:
+            told.headers = {"Allow": _methods(app, request.url.path)}
+        return told.reply
 
     for kind in (ApiError, HTTPException, RequestValidationError, OrnsteinError):
         app.add_exception_handler(kind, tell)
+
+
+def _methods(app: FastAPI, path: str) -> str:
+    """All that a path takes; the router itself knows only the first route's."""
+    for template, methods in app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", template), path):
+            return ", ".join(sorted(name.upper() for name in methods))
+    return "GET"
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -191,4 +214,4 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
         503: "Loading, overloaded, or a part is down; Retry-After says when to ask again.",
         504: "It took longer than a request may take; it was stopped.",
     }  # fmt: skip
-    return {status: {"model": ErrorReply, "description": said[status]} for status in statuses}
+    return {status: {"model": ErrorReply, "description": said[status]} for status in (*statuses, 500)}

@@ -101,7 +101,7 @@ class Picturing(Sampling):
     n: Count = None
     quality: Quality | None = Field(
         default=None,
-        description="Steps: low is a fitted sampler of few, medium, auto and standard the model's own, high and hd twice those.",
+        description="Steps: low takes few, medium, auto and standard the model's own, high and hd twice those.",
     )
     size: Size = None
     style: str | None = Field(
@@ -181,7 +181,7 @@ class Variation(Sampling, Brought):
 
     prompt: str | None = Field(
         default=None, min_length=1, max_length=PROMPT_LIMIT,
-        description="What the picture shows; where left out, what its own record says, else its nearest training picture.",
+        description="What it shows; where left out, what its own record says, else its nearest training picture.",
     )  # fmt: skip
     model: Model = None
     n: Count = None

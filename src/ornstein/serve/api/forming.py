@@ -49,7 +49,9 @@ def formed(service: Service, entry: Entry, made: Made, shown: Shown) -> tuple[by
         )
     record, channels = _record(data, made), served.model.recipe.codec.channels
     output = Output(seen_by(channels, picture_of(data)), record)
-    parent = Source(output.array, strength=1.0, file=data) if record.source else None  # what was edited says so again
+    parent = (
+        Source(output.array, strength=1.0, file=data) if record.source else None
+    )  # what was edited says so again
     answer = Answer(entry.id, record.request, output, made.decisions, source=parent)
     if kind == "svg":
         return served.guarded.derived(answer, outlines(output, shown.background), "as outlines"), kind
@@ -69,9 +71,10 @@ def outlines(output: Output, background: str | None) -> bytes:
     except ImportError as error:
         raise MissingExtraError("SVG", "vector") from error
     image = to_image(output.array, background).convert("RGBA")
+    pixels = [tuple(pixel) for pixel in np.asarray(image).reshape(-1, 4).tolist()]
     drawn = vtracer.convert_pixels_to_svg(
-        [tuple(pixel) for pixel in np.asarray(image).reshape(-1, 4).tolist()], size=image.size, colormode="color", hierarchical="stacked", mode="spline",
-        filter_speckle=2, color_precision=7, layer_difference=12,
+        pixels, size=image.size, colormode="color", hierarchical="stacked", mode="spline", filter_speckle=2,
+        color_precision=7, layer_difference=12,
     )  # fmt: skip
     return drawn.encode()
 

@@ -29,7 +29,7 @@ from ornstein.serve.service import Served, Service
 
 STRENGTHS = {"low": 0.8, "high": 0.5}  # of input_fidelity
 VARIED = 0.6  # strength of a variation
-ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504)
+ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 501, 503, 504)
 STREAM = {
     200: {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -42,7 +42,10 @@ KEPT = {
 }  # fmt: skip
 Token = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", min_length=1, max_length=255, description="The same one with the same body is answered once more, not made once more."),
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=255,
+        description="The same one with the same body is answered again, not made again.",
+    ),
 ]  # fmt: skip
 Body = Generation | Edit | Variation
 Kind = Literal["generation", "edit", "variation"]

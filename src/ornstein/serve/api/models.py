@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, Response
 
 from ornstein.bundle import CARD, Bundle
 from ornstein.sample.fitted import FITTED
@@ -17,7 +17,7 @@ from ornstein.serve.api.errors import ApiError, documented
 from ornstein.serve.service import Served
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
-ERRORS = documented(401, 403, 404, 503)
+ERRORS = documented(400, 401, 403, 404, 503)
 Name = Annotated[str, Path(max_length=200, description="As /v1/models lists it.")]
 
 
@@ -116,7 +116,10 @@ def samplers(call: Reading, name: Name) -> Samplers:
     return _samplers(call.served(name))
 
 
-@router.get("/{name}/card", responses=ERRORS, response_class=PlainTextResponse)
+@router.get(
+    "/{name}/card", response_class=Response,
+    responses={**ERRORS, 200: {"description": "It.", "content": {"text/markdown": {"schema": {"type": "string"}}}}},
+)  # fmt: skip
 def card(call: Reading, name: Name) -> Response:
     """A model's card, in Markdown."""
     bundle = _bundle(call.served(name))

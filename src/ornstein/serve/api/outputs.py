@@ -21,11 +21,12 @@ from ornstein.serve.books import Entry, Made
 from ornstein.serve.service import Service
 
 router = APIRouter(prefix="/v1", tags=["outputs"])
-ERRORS = documented(400, 401, 403, 404, 408, 413, 500, 503)
+ERRORS = documented(400, 401, 403, 404, 408, 413, 501, 503)
 OutputId = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="As the reply that made it named it.")
 ]
 NEAREST = 5
+FILE = {"schema": {"type": "string", "format": "binary"}}
 
 
 class Taken(Effort):
@@ -101,7 +102,7 @@ class OutputFacts(OutputLine):
         description="Training pictures it is most similar to; None where that is not known."
     )
     similarity: float | None = Field(
-        description="Share of pictures that copy nothing and are as near to a training picture; small means suspiciously near."
+        description="Share of pictures that copy nothing and are as near to a training picture; small is suspicious."
     )
 
 
@@ -147,8 +148,8 @@ def facts(call: Reading, id: OutputId) -> OutputFacts:
 
 
 @router.get(
-    "/outputs/{id}/content", response_class=Response, tags=["outputs"],
-    responses={**ERRORS, 200: {"description": "The file.", "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in FORMATS.values()}}},
+    "/outputs/{id}/content", response_class=Response,
+    responses={**ERRORS, 200: {"description": "The file.", "content": dict.fromkeys(FORMATS.values(), FILE)}},
 )  # fmt: skip
 async def content(
     request: Request,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from datetime import date as Date  # a field below is called so
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +14,7 @@ from ornstein.serve.api.calls import Reading, TheService
 from ornstein.serve.api.errors import ApiError, documented
 from ornstein.serve.books.values import Axis
 
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 AXES: tuple[Axis, ...] = ("day", "key", "model")
 public = APIRouter(tags=["health"])
 router = APIRouter(prefix="/v1", tags=["server"])
@@ -114,7 +114,7 @@ def metrics(request: Request, service: TheService) -> Response:
     return Response(data, headers={"Content-Type": kind})
 
 
-@router.get("/queue", responses=documented(401, 403))
+@router.get("/queue", responses=documented(401, 403, 503))
 def queue(call: Reading) -> Queues:
     """How much waits."""
     models = {
@@ -132,17 +132,20 @@ def queue(call: Reading) -> Queues:
 @router.get("/costs", responses=documented(400, 401, 403, 503))
 def costs(
     call: Reading,
-    since: Annotated[Date | None, Query(description="First day, in UTC; 30 days ago where left out.")] = None,
+    since: Annotated[
+        str | None, Query(pattern=DAY, description="First day, in UTC; 30 days ago if left out.")
+    ] = None,
     by: Annotated[
         str,
         Query(pattern=r"^(day|key|model)(,(day|key|model)){0,2}$", description="What lines are split by."),
     ] = "day,key,model",
-    until: Annotated[Date | None, Query(description="Day after the last one.")] = None,
+    until: Annotated[str | None, Query(pattern=DAY, description="Day after the last one.")] = None,
 ) -> Costs:
     """What the key's requests cost; everybody's with the scope admin."""
-    first = since or datetime.now(UTC).date() - timedelta(days=30)
+    first = _day("since", since) or datetime.now(UTC).date() - timedelta(days=30)
+    last = _day("until", until)
     axes: list[Axis] = [axis for axis in AXES if axis in by.split(",")]
-    found = call.service.books.costs(_midnight(first), until and _midnight(until), axes, key=call.whose)
+    found = call.service.books.costs(_midnight(first), last and _midnight(last), axes, key=call.whose)
     return Costs(data=[Cost(**vars(line)) for line in found])
 
 
@@ -156,5 +159,13 @@ def me(call: Reading) -> Me:
     )  # fmt: skip
 
 
-def _midnight(day: Date) -> datetime:
+def _day(name: str, text: str | None) -> date | None:
+    """A day out of a query. Raises ApiError: there is no such day."""
+    try:
+        return date.fromisoformat(text) if text is not None else None
+    except ValueError:
+        raise ApiError(400, f"{name}: there is no day {text}", name, "invalid_value") from None
+
+
+def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)

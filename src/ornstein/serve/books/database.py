@@ -82,6 +82,16 @@ class Database:
             suffix = "_shared" if shared else ""
             session.execute(text(f"SELECT pg_advisory_xact_lock{suffix}(:name)"), {"name": name})
 
+    def wipe(self) -> None:
+        """Take what was deleted out of SQLite's journal, where it would stay for a while; PostgreSQL's is its own."""
+        if self.is_sqlite:
+            with self._told():
+                connection = self.engine.raw_connection()
+                try:
+                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    connection.close()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

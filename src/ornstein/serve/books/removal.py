@@ -61,14 +61,16 @@ def erase(
     if sum(which is not None for which in (key, request, output, before)) != 1:
         raise UsageError("say what to erase: a key, a request, an output or a date")
     if output is not None:
-        return _one_output(database, store, output)
-    if key is not None:
-        return _key(database, store, key)
-    if before is not None:
-        return _requests(database, store, RequestRow.created < before)
-    erased = _requests(database, store, RequestRow.id == request)
-    if not erased.requests:
-        raise UsageError("nothing to erase: no such request")
+        erased = _one_output(database, store, output)
+    elif key is not None:
+        erased = _key(database, store, key)
+    elif before is not None:
+        erased = _requests(database, store, RequestRow.created < before)
+    else:
+        erased = _requests(database, store, RequestRow.id == request)
+        if not erased.requests:
+            raise UsageError("nothing to erase: no such request")
+    database.wipe()
     return erased
 
 
@@ -82,6 +84,7 @@ def prune(database: Database, store: Store, days: int | None) -> Erased:
         erased += Erased(replies=changed(session, old))
     for portion in _portions([file.sha256 for file in store.files() if file.written < now() - YOUNG]):
         erased += Erased(files=_sweep(database, store, portion))
+    database.wipe()
     return erased
 
 

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ornstein.control.source import Source
 from ornstein.drawing import Imprint, Previews, Spent
+from ornstein.errors import UsageError
 from ornstein.model import Model
 from ornstein.output import Output
 from ornstein.prompts import parts_of
+from ornstein.record import MAX_BUCKET
 from ornstein.request import Progress, Request
 from ornstein.sample.loop import State
 from ornstein.sample.registry import evaluations
@@ -24,8 +26,9 @@ from ornstein.serve.engine.picture import Asked, Call, Halting, Picture
 from ornstein.serve.engine.queue import OverloadedError
 from ornstein.serve.engine.worker import Load, Worker
 
-BUCKETS = {"cpu": (1, 2, 3, 4, 6, 8, 10, 12, 14, 16), "cuda": (1, 2, 4, 8, 16, 32, 64, 128)}
-"""Rows of a network call. A processor gains nothing from few shapes, and loses by every row that fills one up."""
+BUCKETS = {"cpu": tuple(range(1, 17)), "cuda": (1, 2, 4, 8, 16, 32, 64, 128)}
+"""Rows of a network call. A processor gains nothing from fewer shapes than these, and pays for every row that fills a
+bucket up (``docs/engine.md`` has the times)."""
 
 DECODING = 2
 """Pictures decoded at once, of all callers; codecs that are networks take memory."""
@@ -42,6 +45,9 @@ class Engine:
         objective: seconds of work that may lie ahead of a call that is admitted.
         share: of the machine, that an owner has relative to others.
         watch: told after every network call, in the engine's own thread: it must be quick.
+
+    Raises:
+        UsageError: a number of rows out of range.
     """
 
     def __init__(
@@ -56,10 +62,14 @@ class Engine:
         watch: Callable[[Tick], None] = lambda tick: None,
     ) -> None:
         self.model, self.deterministic = model, deterministic
+        if rows is not None and not 1 <= rows <= MAX_BUCKET:
+            raise UsageError(f"rows must be 1 to {MAX_BUCKET}, not {rows}")
         self.rows = rows or 2 * model.rows(model.recipe.sampling.size)[0]
         self._waiting, self._objective = waiting, objective
         self._encoding, self._decoding = Lock(), BoundedSemaphore(DECODING)
-        self._worker = Worker(model, self.rows, self._buckets, share, watch)
+        with self._encoding, torch.inference_mode():
+            network = model.denoiser().network
+        self._worker = Worker(network, self.rows, self._buckets, share, watch)
 
     def make(
         self,

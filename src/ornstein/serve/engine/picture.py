@@ -159,7 +159,9 @@ class Picture:
         tell, state = self.call.messages.put, None
         try:
             for state in self.states:
-                seen = first_tensor(state.mean) if state.mean is not None and state.step in self.shown else None
+                seen = (
+                    first_tensor(state.mean) if state.mean is not None and state.step in self.shown else None
+                )
                 tell(Moved(self.which, state.step, seen))
             tell(Finished(self, self._whole(state)))
         except Exception as error:  # of this picture alone: the others go on

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 
 from ornstein.denoise.bucketed import Bucketed
+from ornstein.denoise.precondition import Network
 from ornstein.errors import OrnsteinError
-from ornstein.model import Model
 from ornstein.output import one_line
 from ornstein.serve.engine.gather import Tick, answer
 from ornstein.serve.engine.picture import Call, Failed, Picture
@@ -49,7 +49,7 @@ class Worker:
     """Runs pictures together, in a thread of its own.
 
     Args:
-        model: whose network it calls.
+        network: that it calls.
         rows: that all pictures running ask for together.
         buckets: rows that a call may have, rising, where it may have so many at most.
         share: of an owner.
@@ -58,17 +58,18 @@ class Worker:
 
     def __init__(
         self,
-        model: Model,
+        network: Network,
         rows: int,
         buckets: Callable[[int], Sequence[int]],
         share: Callable[[str], float],
         watch: Callable[[Tick], None],
     ) -> None:
         self.rows = rows
-        self._model, self._buckets, self._watch = model, buckets, watch
+        self._network, self._buckets, self._watch = network, buckets, watch
         self._changed = threading.Condition()  # guards all that follows
         self._queue, self._running = FairQueue[Picture](share), list[Picture]()
         self._calls: set[Call] = set()
+        self._closing = False
         self._failure: str | None = None
         self._worked, self._seconds = 0.0, 0.0
         self._thread = threading.Thread(target=self._work, name="ornstein-engine", daemon=True)
@@ -77,8 +78,8 @@ class Worker:
     def open(self, owner: str, pictures: int, work: float) -> Call:
         """A call of an owner, for so many pictures of so much work. Raises OrnsteinError where there is no engine."""
         with self._changed:
-            if self._failure is not None:
-                raise OrnsteinError(self._failure)
+            if self._closing or self._failure is not None:
+                raise OrnsteinError(self._failure or CLOSED)
             call = Call(self._queue.open(owner, pictures, work))
             self._calls.add(call)
             return call
@@ -87,7 +88,7 @@ class Worker:
         """Put a picture in line."""
         with self._changed:
             self._queue.add(picture.call.lane, picture)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def close(self, call: Call) -> None:
         """A call is over: what was not made of it will not be."""
@@ -100,6 +101,7 @@ class Worker:
     def end(self, grace: float) -> None:
         """Finish the calls that are open, those that can be within `grace` seconds, and fail the others."""
         with self._changed:
+            self._closing = True
             self._changed.wait_for(lambda: not self._calls or self._failure is not None, grace)
         self._fail(CLOSED)
         self._thread.join()
@@ -126,7 +128,6 @@ class Worker:
         reason = CLOSED
         try:
             with torch.inference_mode():
-                self._network = self._model.denoiser().network
                 while self._turn():
                     self._tick()
         except Exception as error:  # nobody may wait for a thread that is no more

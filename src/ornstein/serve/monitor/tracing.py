@@ -58,7 +58,7 @@ class Tracing:
         """A span of what is done while it is entered: "guard", "sign", "store", "books"."""
         if self._tracer is None:
             return _off
-        return self._tracer.start_as_current_span(name, attributes=facts, record_exception=False)
+        return self._entered(name, attributes=facts)
 
     def spent(self, began: float, spent: Spent) -> None:
         """Spans of waiting, drawing and checking, told afterwards: the engine works on many requests at once.
@@ -77,19 +77,25 @@ class Tracing:
             self._tracer.start_span(name, start_time=start, attributes=facts).end(end_time=end)
             start = end
 
-    @contextmanager
-    def _request(self, headers: Mapping[str, str], facts: Mapping[str, Any]) -> Iterator[Any]:
+    def _request(self, headers: Mapping[str, str], facts: Mapping[str, Any]) -> AbstractContextManager[Any]:
         from opentelemetry.propagate import extract
         from opentelemetry.trace import SpanKind
 
+        return self._entered("request", context=extract(headers), kind=SpanKind.SERVER, attributes=facts)
+
+    @contextmanager
+    def _entered(self, name: str, **given: Any) -> Iterator[Any]:
+        """A span that fails with what is raised, told by its type: the message may repeat a prompt."""
+        from opentelemetry.trace import Status, StatusCode
+
         with self._tracer.start_as_current_span(
-            "request",
-            context=extract(headers),
-            kind=SpanKind.SERVER,
-            attributes=facts,
-            record_exception=False,
+            name, record_exception=False, set_status_on_exception=False, **given
         ) as span:
-            yield span
+            try:
+                yield span
+            except BaseException as error:
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                raise
 
 
 def _otlp() -> Any:
