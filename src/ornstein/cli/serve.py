@@ -29,6 +29,7 @@ Deterministic = Annotated[
 ]
 Rows = Annotated[int | None, typer.Option(min=1, help="Of the network at once (measured where left out).")]
 Objective = Annotated[float, typer.Option(min=0.1, help="Seconds within which what is let in shall be done.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
 UrlInputs = Annotated[
     Literal["on", "off"],
     typer.Option(help="Whether image_url is fetched: https, never into a private network."),
@@ -46,6 +47,7 @@ def serve(
     deterministic: Deterministic = False,
     rows: Rows = None,
     objective: Objective = 30.0,
+    device: Device = "auto",
     url_inputs: UrlInputs = "off",
     log_format: LogFormat = "text",
 ) -> None:
@@ -62,7 +64,9 @@ def serve(
         raise MissingExtraError("serving", "serve") from error
     from ornstein.serve.service import Bounds
     from ornstein.shelf import find
+    from ornstein.train.device import find_device
 
+    place = find_device(device)
     folders = [find(name) for name in bundles or ["emoji"]]
     service = open_service(folders, policy, database, store, Bounds(url_inputs=url_inputs == "on"))
     if service.local is not None and not loopback(host):
@@ -75,7 +79,7 @@ def serve(
 
     def load() -> None:
         try:
-            service.load(folders, rows=rows, deterministic=deterministic, objective=objective)
+            service.load(folders, place, rows=rows, deterministic=deterministic, objective=objective)
         except Exception:  # told below, once the server has stopped
             it.should_exit = True
 

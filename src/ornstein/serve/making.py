@@ -163,6 +163,8 @@ def _keep(service: Service, job: Job, result: Result, began: float) -> None:
         outcome, job.served.name, job.kind, time.time() - began, spent=result.spent, charge=charge,
         pictures=len(outputs), decisions=decisions,
     )  # fmt: skip
+    made = [picture.answer.output.array for picture in result.pictures if picture.answer.output]
+    service.watch.ended(job.served.name, outcome == "refused", made)
 
 
 def _entry(service: Service, job: Job, picture: Picture) -> Made:
@@ -189,3 +191,5 @@ def _ended(service: Service, job: Job, error: BaseException, began: float) -> No
     except Exception as failed:
         log.warning("a request could not be closed in the books: %s", type(failed).__name__)
     service.metrics.ended(outcome, job.served.name, job.kind, time.time() - began, decisions=decisions)
+    if outcome == "refused":
+        service.watch.ended(job.served.name, True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from ornstein.errors import OrnsteinError, nearest
 from ornstein.guard.credentials.trust import Trust
 from ornstein.guard.guarded import Guarded
@@ -23,7 +25,9 @@ from ornstein.serve.engine.queue import OverloadedError
 from ornstein.serve.monitor.energy import Meter
 from ornstein.serve.monitor.metrics import Metrics
 from ornstein.serve.monitor.tracing import Tracing
+from ornstein.serve.monitor.watch import Watch
 from ornstein.serve.stage import Stage
+from ornstein.train.device import find_device
 
 log = logging.getLogger("ornstein.serve")
 SPARE = 8  # threads beside those of admitted requests, for what only reads
@@ -99,17 +103,19 @@ class Service:
         self.books, self.store, self.policy, self.bounds = books, store, policy, bounds
         self.metrics, self.tracing, self.secret, self.local = metrics, tracing, secret, local
         self.rates = RateLimit()
+        self.watch = Watch(books, metrics, policy.records.days if policy.records else None)
         self.models: dict[str, Served] = {}
         self.shares: dict[str, float] = {}
         self.state: State = "loading"
         self.failure: Exception | None = None
         self.pool = ThreadPoolExecutor(bounds.waiting + SPARE, thread_name_prefix="request")
 
-    def load(self, folders: Sequence[Path], **settings: Any) -> None:
+    def load(self, folders: Sequence[Path], device: torch.device | None = None, **settings: Any) -> None:
         """Load bundles, and begin to serve once all are there.
 
         Args:
             folders: of bundles.
+            device: where they compute; a GPU where there is one, if None.
             settings: of each ``Engine``.
 
         Raises:
@@ -117,12 +123,16 @@ class Service:
         """
         try:
             for folder in folders:
-                served = self._served(Model.load(folder), settings)
+                model = Model.load(folder, device=device or find_device("auto"))
+                served = self._served(model, settings)
                 self._warm(served)
                 self.models[served.name] = served
+                if served.model.bundle is not None and self.watch.follow(served.model.bundle):
+                    log.info("%s: outputs are compared with its reference", served.name)
         except Exception as error:
             self.state, self.failure = "broken", error
             raise
+        self.watch.start()
         self.state = "ready"
         log.info("ready: %s", ", ".join(self.models))
 
@@ -217,4 +227,5 @@ class Service:
         for served in self.models.values():
             served.engine.close(max(0.0, ends - time.monotonic()))
         self.pool.shutdown(cancel_futures=True)
+        self.watch.close()
         self.books.close()
