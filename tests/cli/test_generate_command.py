@@ -253,3 +253,50 @@ def test_ctrl_c_leaves_nothing_half_written(bundle: Path, tmp_path: Path) -> Non
 def test_the_help_names_every_sampler():
     methods = SAMPLERS.split(";")[0]
     assert set(re.findall(r"[a-z][-\w]+", methods)) - {"or"} == set(METHODS)
+
+
+def test_a_picture_starts_from_a_picture_and_its_replay_names_it(
+    bundle: Path, ornstein: Command, tmp_path: Path
+) -> None:
+    first, made = tmp_path / "a.png", tmp_path / "b.png"
+    assert ornstein("generate", "dog", "--model", bundle, "--seed", 1, "--out", first).code == 0
+    mask = np.zeros((32, 32, 4), np.uint8)
+    mask[:, :16, 3] = 255  # what is opaque stays
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    given = "--source", first, "--mask", tmp_path / "mask.png"
+    said = ornstein("generate", "cat", "--model", bundle, "--seed", 2, "--out", made, *given)
+    assert said.code == 0, said.err
+    before, after = (np.asarray(Image.open(file)) for file in (first, made))
+    assert np.array_equal(before[:, :16], after[:, :16])
+    assert not np.array_equal(before[:, 16:], after[:, 16:])
+    again = "replay", made, "--model", bundle, "--out", tmp_path / "c.png"
+    assert "--source" in ornstein(*again).err
+    assert "identical" in ornstein(*again, *given).err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--strength", "0.5"], "--source"),
+        (["--source", "a.png", "--strength", "0"], "strength"),
+        (["--source", "none.png"], "no such file"),
+        (["--source", "a.png", "--mask", "small.png"], "one size"),
+        (["--source", "a.png", "--mask", "a.png"], "nothing of the mask is transparent"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_one_line(
+    bundle: Path,
+    ornstein: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (32, 32), "red").save("a.png")
+    Image.new("RGBA", (16, 16)).save("small.png")
+    said = ornstein("generate", "cat", "--model", bundle, "--out", tmp_path / "b.png", *options)
+    assert said.code in (1, 2)
+    assert words in said.err
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "b.png").exists()

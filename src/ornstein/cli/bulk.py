@@ -42,12 +42,16 @@ def refuse_without_file(prompts: Sequence[str] | None, **given: Any) -> None:
             raise UsageError(f"--{name} belongs to --prompts FILE: name one")
 
 
-def refuse_with_file(out: Path | None, prompts: Sequence[str] | None, force: bool) -> None:
+def refuse_with_file(
+    out: Path | None, prompts: Sequence[str] | None, force: bool, source: Path | None
+) -> None:
     """Raise UsageError for what does not go with a file of prompts."""
     if prompts:
         raise UsageError("prompts come from the file or from the command line, not from both")
     if out is None:
         raise UsageError("name the folder of the results: --out FOLDER")
+    if source is not None:
+        raise UsageError("a file of prompts starts from noise: leave --source out")
     if force:
         raise UsageError("a folder of results is gone on with, never replaced: leave --force out")
 

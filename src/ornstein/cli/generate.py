@@ -61,6 +61,17 @@ Out = Annotated[
 Named = Annotated[Path | None, typer.Option("--policy", help="A policy file (the one in force).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+Source = Annotated[
+    Path | None, typer.Option(help="A picture to start from; its credential stays with what is made.")
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(help="With --source, as large: what is transparent is drawn anew, the rest stays."),
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(help="With --source: share of the steps, above 0 to 1 (0.6; with --mask 1)."),
+]
 Rows = Annotated[
     Path | None,
     typer.Option("--prompts", help="A .csv, .jsonl or .parquet file of prompts, for a folder of pictures."),
@@ -90,6 +101,9 @@ def generate(
     rule: Rule = None,
     schedule: Schedule = None,
     reuse: Reuse = 1,
+    source: Source = None,
+    mask: Mask = None,
+    strength: Strength = None,
     background: Background = None,
     out: Out = None,
     policy: Named = None,
@@ -102,8 +116,10 @@ def generate(
     workers: Workers = 1,
     device: Device = "cpu",
 ) -> None:
-    """Make pictures from prompts. Several pictures also come as one grid; a file of prompts becomes a folder."""
+    """Make pictures from prompts; several also come as one grid, and a file of prompts becomes a folder."""
     from ornstein.cli import bulk
+    from ornstein.cli.pictures import read_source
+    from ornstein.errors import UsageError
     from ornstein.guard.guarded import Guarded, held_back
     from ornstein.guard.policy import Policy
     from ornstein.model import Model
@@ -111,13 +127,17 @@ def generate(
     from ornstein.request import requests
     from ornstein.train.device import find_device
 
+    if source is None and (mask is not None or strength is not None):
+        raise UsageError("--mask and --strength need a picture to start from: --source FILE")
     if rows is None:
         bulk.refuse_without_file(prompts, keep=keep, format=kind != "png", cluster=cluster)
     else:
-        bulk.refuse_with_file(out, prompts, force)
+        bulk.refuse_with_file(out, prompts, force, source)
     rules, ready = Policy.find(policy), Model.load(model, device=find_device(device))
     guard = Guarded(ready, rules)
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
+    if source is not None and sampler is None:
+        settings["sampler"] = ready.recipe.sampling.sampler  # fitted ones start from noise
     settings |= {"compose": compose, "rule": rule, "schedule": schedule, "reuse": reuse}
     if rows is not None and out is not None:
         look = file_form(Path(f"picture.{kind}"), background, ready.recipe.codec.channels)
@@ -127,12 +147,14 @@ def generate(
         return
     started = time.perf_counter()
     asked = requests(prompts or (), n, seed, negative, ready.recipe.sampling, **settings)
+    channels = ready.recipe.codec.channels
+    given = [read_source(source, mask, strength, asked[0].size, channels)] * len(asked) if source else ()
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
     form = file_form(files[0], background, ready.recipe.codec.channels)
     if background is None and form.background:
         note("JPEG has no transparency: the background is white")
     with warnings_told(), _bar() as progress:
-        answers = guard.make(asked, progress=progress)
+        answers = guard.make(asked, sources=given, progress=progress)
     seconds = time.perf_counter() - started
     going = [(answer, file) for answer, file in zip(answers, files, strict=True) if answer.output]
     for answer, file in zip(answers, files, strict=True):

@@ -11,6 +11,8 @@ from ornstein.cli.generate import note
 if TYPE_CHECKING:
     import numpy as np
 
+    from ornstein.control.source import Source
+
 
 def read_pictures(files: Sequence[Path], size: int, channels: int) -> np.ndarray:
     """Picture files as a model has them: uint8 (B, size, size, channels), premultiplied; notes on the error stream.
@@ -25,6 +27,25 @@ def read_pictures(files: Sequence[Path], size: int, channels: int) -> np.ndarray
     import numpy as np
 
     return np.stack([_read(file, size, channels) for file in files])
+
+
+def read_source(file: Path, mask: Path | None, strength: float | None, size: int, channels: int) -> Source:
+    """A picture to start from, fitted to the model, with its mask. Raises OrnsteinError, as ``read_pictures``."""
+    from ornstein.control.source import MASKED, WHOLE, Source
+    from ornstein.data.reader import BadPictureError, read_mask
+    from ornstein.errors import OrnsteinError
+
+    (picture,) = read_pictures([file], size, channels)
+    data, free = file.read_bytes(), None
+    if mask is not None:
+        if not mask.is_file():
+            raise OrnsteinError(f"cannot read {mask}: no such file")
+        try:
+            free = read_mask(mask.read_bytes(), data, size)
+        except BadPictureError as error:
+            raise OrnsteinError(f"{mask}: {error}") from error
+    usual = WHOLE if mask is None else MASKED
+    return Source(picture, free, usual if strength is None else strength, data)
 
 
 def _read(file: Path, size: int, channels: int) -> np.ndarray:

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ornstein.cli.generate import Force, Named
+from ornstein.cli.generate import Force, Mask, Named, Source
 
 
 def replay(
     file: Annotated[Path, typer.Argument(help="A picture that ornstein generated.")],
     out: Annotated[Path, typer.Option(help="Where to write the copy; the same suffix as FILE.")],
     model: Annotated[str | None, typer.Option(help="The model's name or folder (the recorded name).")] = None,
+    source: Source = None,
+    mask: Mask = None,
     policy: Named = None,
     force: Force = False,
 ) -> None:
@@ -21,6 +23,7 @@ def replay(
 
     The copy is signed anew, so the two files are compared without their signatures.
     """
+    from ornstein.cli.pictures import read_source
     from ornstein.errors import OrnsteinError, UsageError
     from ornstein.guard.credentials.stripping import without
     from ornstein.guard.guarded import Guarded, held_back
@@ -38,7 +41,11 @@ def replay(
     from ornstein.model import Model
 
     guard = Guarded(Model.load(model or record.model.name), Policy.find(policy))
-    answer = guard.replay(record)
+    recipe, brought = guard.model.recipe, None
+    if source is not None and record.source is not None:
+        strength, size = record.source.strength, record.request.size
+        brought = read_source(source, mask, strength, size, recipe.codec.channels)
+    answer = guard.replay(record, brought)
     if answer.output is None:
         raise held_back([answer])
     write(out, guard.files([answer], record.form)[0].data, force)

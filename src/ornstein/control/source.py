@@ -12,6 +12,9 @@ from pydantic import Field
 from ornstein.config import Config
 from ornstein.errors import UsageError
 
+WHOLE, MASKED = 0.6, 1.0
+"""Strengths where none is asked for: of whole pictures, and of parts, which owe nothing to what was there."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -39,7 +42,7 @@ class Source:
 
     picture: np.ndarray
     mask: np.ndarray | None = None
-    strength: float = 0.6
+    strength: float = WHOLE
     file: bytes | None = None
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ornstein.data import pixels
 
@@ -22,6 +22,7 @@ _BROKEN = (
     *(OSError, ValueError, SyntaxError, EOFError, IndexError),
     *(KeyError, TypeError, OverflowError, struct.error),
 )
+HALF = 128  # of 255: a mask's alpha below which it lets change
 _OVERSIZE = 4  # shrink by a whole factor first, so that 64 megapixels never become floats
 
 
@@ -31,6 +32,10 @@ class BadPictureError(Exception):
     def __init__(self, why: str, *, bomb: bool = False) -> None:
         super().__init__(why)
         self.bomb = bomb
+
+
+class MaskError(BadPictureError):
+    """Why a picture cannot be a mask."""
 
 
 def read_picture(path: Path, size: int) -> np.ndarray:
@@ -49,6 +54,40 @@ def read_picture(path: Path, size: int) -> np.ndarray:
             return pixels.letterbox(picture, size, extent)
     except OSError as error:
         raise BadPictureError(f"not a readable picture ({error.strerror})") from error
+
+
+def read_mask(data: bytes, like: bytes, size: int, most: int = MAX_PIXELS) -> np.ndarray:
+    """Where a picture may change: bool (size, size), True where its mask is transparent by half or more.
+
+    Args:
+        data: the mask's file.
+        like: the picture's, of which it must have the size.
+        size: side that both are fitted to; the edge that this adds may not change.
+        most: pixels.
+
+    Raises:
+        BadPictureError: no picture. MaskError: another size, or nothing transparent in it.
+    """
+    wanted, found = _extent(like), _extent(data)
+    if wanted != found:
+        mask, picture = (" x ".join(map(str, sides)) for sides in (found, wanted))
+        raise MaskError(f"the mask is {mask}, the picture {picture}: make them of one size")
+    shown, extent = upright(data, size, most)
+    free = np.repeat(255 - shown[..., 3:], 4, axis=-1)
+    changing = pixels.letterbox(free, size, extent)[..., 3] >= HALF
+    if not changing.any():
+        raise MaskError("nothing of the mask is transparent: transparent parts are what is drawn anew")
+    return changing
+
+
+def _extent(data: bytes) -> tuple[int, int]:
+    """Width and height, upright, from the header alone. Raises BadPictureError."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+            return (image.height, image.width) if turned else image.size
+    except Exception as error:  # pillow's readers raise a dozen unrelated types on damaged files
+        raise BadPictureError("not a readable picture") from error
 
 
 def upright(data: bytes, size: int, most: int = MAX_PIXELS) -> tuple[np.ndarray, tuple[float, float]]:

@@ -28,7 +28,9 @@ version: 1
 name: tests
 prompt:
   checkers: []
-  rules: [{id: weapons, lists: [weapons], reason: instructions for weapons are not made here}]
+  rules:
+    - {id: weapons, lists: [weapons], reason: instructions for weapons are not made here}
+    - {id: marks, lists: [marks], action: transform, replace: unbranded, reason: a trade mark was left out}
 input: {checkers: []}
 output: {checkers: [], copies: COPIES}
 publish: {watermark: null}  # its key would decide what a seed draws

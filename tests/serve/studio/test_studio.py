@@ -151,6 +151,17 @@ def test_a_refusal_says_which_rule_and_why(visit: Callable[..., Page], site: Sit
     expect(page.locator("article.entry").first).to_contain_text("refused by the policy")
 
 
+def test_a_prompt_that_the_policy_changed_is_shown_as_it_was_drawn(visit: Callable[..., Page]):
+    page = visit()
+    generate(page, "a Nike shoe")
+    expect(page.locator("article.set .revised")).to_have_text(
+        "The policy changed the prompt. Drawn: a unbranded shoe"
+    )
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("article.entry").first).to_contain_text("a trade mark was left out (marks)")
+
+
 def test_what_was_drawn_is_found_again_after_a_reload_until_it_is_deleted(visit: Callable[..., Page]):
     page = visit()
     generate(page, "a very purple octopus")

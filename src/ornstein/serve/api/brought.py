@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from PIL import Image
 
 from ornstein.data.pixels import letterbox
-from ornstein.data.reader import BadPictureError, upright
+from ornstein.data.reader import BadPictureError, MaskError, read_mask, upright
 from ornstein.evaluate.pictures import seen_by
 from ornstein.serve.api.errors import ApiError
-
-HALF = 128
 
 
 def picture(data: bytes, size: int, channels: int, most: int, field: str = "image") -> np.ndarray:
@@ -43,38 +38,12 @@ def mask(data: bytes, like: bytes, size: int, most: int) -> np.ndarray:
         ApiError: no picture, another size, or nothing transparent in it.
     """
     try:
-        wanted, found = _extent(like), _extent(data)
-        if wanted != found:
-            shown = " x ".join(map(str, found)), " x ".join(map(str, wanted))
-            raise ApiError(
-                400,
-                f"the mask is {shown[0]}, the image {shown[1]}: make them of one size",
-                "mask",
-                "invalid_mask",
-            )
-        pixels, extent = upright(data, size, most)
+        changing = read_mask(data, like, size, most)
+    except MaskError as error:
+        raise ApiError(400, str(error), "mask", "invalid_mask") from error
     except BadPictureError as error:
         raise _refusal(error, "mask") from error
-    free = np.repeat(255 - pixels[..., 3:], 4, axis=-1)
-    changing = letterbox(free, size, extent)[..., 3] >= HALF
-    if not changing.any():
-        raise ApiError(
-            400,
-            "nothing of the mask is transparent: transparent parts are what is drawn anew",
-            "mask",
-            "invalid_mask",
-        )
     return changing
-
-
-def _extent(data: bytes) -> tuple[int, int]:
-    """Width and height, upright, from the header alone. Raises BadPictureError."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return (image.height, image.width) if turned else image.size
-    except Exception as error:  # pillow's readers raise a dozen unrelated types on damaged files
-        raise BadPictureError("not a readable picture") from error
 
 
 def _refusal(error: BadPictureError, field: str) -> ApiError:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
-from ornstein.control.source import Source
+from ornstein.control.source import MASKED, WHOLE, Source
 from ornstein.errors import OrnsteinError
 from ornstein.guard.decision import RefusedError
 from ornstein.output import record_of
@@ -28,7 +28,6 @@ from ornstein.serve.making import Job, make
 from ornstein.serve.service import Served, Service
 
 STRENGTHS = {"low": 0.8, "high": 0.5}  # of input_fidelity
-VARIED = 0.6  # strength of a variation
 ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 501, 503, 504)
 STREAM = {
     200: {
@@ -192,11 +191,11 @@ def _source(service: Service, served: Served, body: Edit | Variation, form: Form
     picture = brought.picture(data, side, model.recipe.codec.channels, bounds.pixels)
     mask = brought.mask(form.mask, data, side, bounds.pixels) if form.mask is not None else None
     strength = body.strength or (
-        STRENGTHS.get(body.input_fidelity or "low") if isinstance(body, Edit) else VARIED
+        STRENGTHS.get(body.input_fidelity or "low") if isinstance(body, Edit) else WHOLE
     )
     if mask is not None and body.strength is None:
-        strength = 1.0  # what is drawn anew owes nothing to what was there
-    return Source(picture, mask, strength or VARIED, data)
+        strength = MASKED
+    return Source(picture, mask, strength or WHOLE, data)
 
 
 def _shown(served: Served, source: Source | None) -> str:

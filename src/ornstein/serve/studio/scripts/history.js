@@ -70,12 +70,14 @@ export class History {
 
 function element(entry) {
   const count = entry.outputs.length, outcome = OUTCOMES[entry.outcome];
+  const common = entry.outputs[0]?.told.filter((line) => entry.outputs.every(({ told }) => told.includes(line))) ?? [];
+  const told = [...new Set([...entry.told, ...common])];
   const facts = [hour(entry.created), KINDS[entry.kind], outcome, ...shortly(entry.settings)];
   return h(
     "article.entry", { ariaLabel: titleOf(entry), dataset: { entry: entry.id } },
     h("div", {}, h("div.title", {}, titleOf(entry)), h("div.soft.small", {}, facts.filter(Boolean).join(" · "))),
-    count > 0 && h("div.tiles", {}, entry.outputs.map((picture, place) => tile(picture, entry, place + 1, count))),
-    entry.told?.length > 0 && h("p.small.warn", {}, entry.told.join(" · ")),
+    count > 0 && h("div.tiles", {}, entry.outputs.map((picture, place) => tile({ ...picture, told: picture.told.filter((line) => !common.includes(line)) }, entry, place + 1, count))),
+    told.length > 0 && h("p.small.warn", {}, told.join(" · ")),
   );
 }
 

@@ -76,7 +76,8 @@ class PictureSet {
   }
 
   #complete(event, place) {
-    const picture = { ...event, blob: blobOf(event.b64_json, event.output_format) };
+    const told = event.told.filter((line) => !event.revised_prompt || !line.endsWith(event.revised_prompt)); // said above
+    const picture = { ...event, told, blob: blobOf(event.b64_json, event.output_format) };
     this.pictures[place] = picture;
     if (event.revised_prompt && event.revised_prompt !== this.entry.prompt) this.#revised(event.revised_prompt);
     this.tiles[place]?.done(picture, { ...this.entry, outputs: this.pictures }, place + 1, this.pictures.length);

@@ -4,7 +4,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const date = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 
 /** The API's times are ISO 8601 or Unix seconds. */
-export const moment = (time) => new Date(typeof time === "number" ? time * 1000 : time);
+const moment = (time) => new Date(typeof time === "number" ? time * 1000 : time);
 export const hour = (time) => clock.format(moment(time));
 
 export function day(time) {
