@@ -214,7 +214,7 @@ def test_an_idle_engine_admits_whatever_it_is(engine: Engine) -> None:
 def test_closing_finishes_what_it_has_time_for(model: Model, grace: float) -> None:
     engine = Engine(model, rows=4)
     waiting = [later(lambda: engine.make(ask(model, 3, steps=40))) for _ in range(3)]
-    until(lambda: engine.load.running > 0)
+    until(lambda: engine.load.waiting + engine.load.running == 9)
     closing = later(lambda: engine.close(grace))
     until(lambda: engine._worker._closing)
     with pytest.raises(OrnsteinError, match="the engine is closed"):

@@ -53,6 +53,15 @@ def strictest(decisions: Sequence[Decision]) -> Action:
     return ORDER[max((ORDER.index(decision.action) for decision in decisions), default=0)]
 
 
+def told(decisions: Sequence[Decision]) -> tuple[str, ...]:
+    """What people are to be told of decisions: a line for each that was not to allow."""
+    return tuple(
+        f"{one.reason} ({one.rule})" + (f": {one.changed}" if one.changed else "")
+        for one in decisions
+        if one.action != "allow"
+    )
+
+
 class RefusedError(OrnsteinError):
     """The policy refuses, or holds for review, as `case`. Exit code 3."""
 

@@ -16,7 +16,7 @@ from ornstein.control.source import Source
 from ornstein.drawing import NOTHING, Drawer, Previews, Spent
 from ornstein.guard.asking import Checked, PromptChecks, refusal
 from ornstein.guard.credentials.claim import Claim
-from ornstein.guard.decision import Decision, RefusedError, strictest
+from ornstein.guard.decision import Decision, RefusedError, strictest, told
 from ornstein.guard.outputs import OutputChecks
 from ornstein.guard.pictures.filter import PictureFilter
 from ornstein.guard.policy import Policy
@@ -59,10 +59,7 @@ class Answer:
     @property
     def told(self) -> tuple[str, ...]:
         """What the one who asked is to be told: a line for each change, and why there is no picture."""
-        lines = [decision for decision in self.decisions if decision.action != "allow"]
-        return tuple(
-            f"{line.reason} ({line.rule})" + (f": {line.changed}" if line.changed else "") for line in lines
-        )
+        return told(self.decisions)
 
 
 class Guarded:

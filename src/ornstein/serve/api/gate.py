@@ -66,30 +66,38 @@ class Gate:
         headers = Headers(scope=scope)
         call = _Call(headers, send)
         token = logs.request_id.set(call.id)
-        counted = False
+        work = WORK.fullmatch(scope["path"]) if scope["method"] == "POST" else None
         try:
-            self._known_host(scope, headers)
-            if working := scope["method"] == "POST" and WORK.fullmatch(scope["path"]) is not None:
-                self._room(headers)
-                self.inside, counted = self.inside + 1, True
-            key = await self._key(scope, headers)
-            if working:
-                assert key is not None
-                self._rate(key, call)
-            scope.setdefault("state", {})["caller"] = Caller(key, call.id)
-            most = self._room_for_body(scope["path"], headers)
-            await self.app(scope, _bounded(receive, self.service.bounds.body_seconds, most), call.send)
+            with self.service.tracing.request(headers, method=scope["method"]):
+                await self._pass(scope, headers, receive, call, work is not None)
         except Exception as error:
             if call.begun:  # a reply has begun, and nothing can be said any more
                 log_error(error)
                 return
             told = as_api_error(error)
-            if counting := REFUSALS.get(told.status):
-                self.service.metrics.ended(counting, "", "", 0.0)
+            if work and (counted := REFUSALS.get(told.status)):
+                kind, seconds = work[1].removesuffix("s"), time.monotonic() - call.began
+                self.service.metrics.ended(counted, "", kind, seconds)
             await told.reply(scope, receive, call.send)
         finally:
-            self.inside -= counted
             logs.request_id.reset(token)
+
+    async def _pass(self, scope: Scope, headers: Headers, receive: Receive, call: _Call, work: bool) -> None:
+        """Let a request in; what costs least to refuse comes first. Raises ApiError, OverloadedError, BooksError."""
+        self._known_host(headers)
+        if work:
+            self._room(headers)
+        self.inside += work
+        try:
+            key = await self._key(scope, headers)
+            if work:
+                assert key is not None
+                self._rate(key, call)
+            most = self._room_for_body(scope["path"], headers)
+            scope.setdefault("state", {})["caller"] = Caller(key, call.id)
+            await self.app(scope, _bounded(receive, self.service.bounds.body_seconds, most), call.send)
+        finally:
+            self.inside -= work
 
     def _room(self, headers: Headers) -> None:
         """Refuse at once what cannot be done in time. Raises ApiError, OverloadedError."""
@@ -143,7 +151,7 @@ class Gate:
                 429, f"more than {most} requests a minute with this key", retry_after=left.retry_after
             )
 
-    def _known_host(self, scope: Scope, headers: Headers) -> None:
+    def _known_host(self, headers: Headers) -> None:
         """Where nobody needs a key, no page of another site may ask in a visitor's name. Raises ApiError."""
         if self.service.local is None:
             return

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ornstein.errors import OrnsteinError
 from ornstein.guard.credentials.verifying import verify
+from ornstein.guard.decision import told
 from ornstein.serve.api import tickets
 from ornstein.serve.api.calls import Reading, TheService
 from ornstein.serve.api.errors import ApiError, documented
@@ -198,7 +199,7 @@ def line(entry: Entry) -> HistoryLine:
     return HistoryLine(
         id=entry.id, created=entry.created, kind=entry.kind, model=entry.model, prompt=entry.prompt,
         settings=dict(entry.settings), outcome=entry.outcome, outputs=[output_line(made) for made in entry.outputs],
-        told=_told(entry.decisions), spent=_taken(entry),
+        told=list(dict.fromkeys(told(entry.decisions))), spent=_taken(entry),
     )  # fmt: skip
 
 
@@ -206,17 +207,8 @@ def output_line(made: Made) -> OutputLine:
     """A picture as history shows it."""
     return OutputLine(
         id=made.id, seed=made.seed, format=made.format, width=made.width, height=made.height,
-        told=_told(made.decisions),
+        told=list(told(made.decisions)),
     )  # fmt: skip
-
-
-def _told(decisions: Any) -> list[str]:
-    lines = (
-        f"{one.reason} ({one.rule})" + (f": {one.changed}" if one.changed else "")
-        for one in decisions
-        if one.action != "allow"
-    )
-    return list(dict.fromkeys(lines))
 
 
 def _found(service: Service, whose: str | None, id: str) -> tuple[Entry, Made]:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -53,7 +54,8 @@ async def run(
         ApiError: 504 when `seconds` are over, 499 when the client has left. What `work` raises.
     """
     stop = stop or Stop()
-    working = asyncio.get_running_loop().run_in_executor(pool, work, stop.progress)
+    context = copy_context()  # the thread's log lines and spans are this request's
+    working = asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(work, stop.progress))
     working.add_done_callback(_seen)
     leaving = asyncio.ensure_future(left(request))
     try:
