@@ -80,7 +80,7 @@ def dropped(arguments: argparse.Namespace) -> dict[str, Any]:
     waits = []
     with running("Ornstein", ours()) as service:
         closed(service.url, 1, 3, mixed(0))
-        body = mixed(0)(0) | {"num_inference_steps": 1000, "n": 8}
+        body = mixed(0)(0) | {"num_inference_steps": 400, "n": 2}
         for _ in range(10):
             _leave(service, body)
             left = time.perf_counter()

@@ -384,8 +384,11 @@ class Model(Generator):
         source: Source | None = None,
         dtype: DtypeName | None = None,
         bucket: int | None = None,
+        threads: int | None = None,
     ) -> Record:
-        """Of a picture that is made now: row `row` of a batch, or alone but for what fills its `bucket`."""
+        """Of a picture that is made now: row `row` of a batch, or alone but for what fills its `bucket`; by as many
+        threads as this one uses, if None.
+        """
         return Record(
             request=rows[row],
             model=ModelName(name=self.recipe.name, fingerprint=self.bundle and self.bundle.fingerprint),
@@ -393,7 +396,7 @@ class Model(Generator):
                 rows=len(rows),
                 row=row,
                 dtype=dtype or ("bfloat16" if self.dtype == torch.bfloat16 else "float32"),
-                threads=torch.get_num_threads(),
+                threads=threads or torch.get_num_threads(),
                 bucket=bucket,
             ),
             platform=Platform.here(self.device),

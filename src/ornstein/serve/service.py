@@ -38,6 +38,12 @@ class UnknownModelError(OrnsteinError):
     """A model that is not served here."""
 
 
+def _alone() -> None:
+    """Have this thread share its products with no other: many threads that each ask for all cores slow the network."""
+    torch.get_num_threads()  # a thread's first question resets its own number to the process's
+    torch.set_num_threads(1)
+
+
 @dataclass(frozen=True)
 class Bounds:
     """What one request, and all together, may take.
@@ -108,7 +114,7 @@ class Service:
         self.shares: dict[str, float] = {}
         self.state: State = "loading"
         self.failure: Exception | None = None
-        self.pool = ThreadPoolExecutor(bounds.waiting + SPARE, thread_name_prefix="request")
+        self.pool = ThreadPoolExecutor(bounds.waiting + SPARE, "request", initializer=_alone)
 
     def load(self, folders: Sequence[Path], device: torch.device | None = None, **settings: Any) -> None:
         """Load bundles, and begin to serve once all are there.

@@ -190,7 +190,11 @@ class Engine:
         request = asked.request
         fixed = self.deterministic and request.reuse == 1
         bucket = self._most(request.size) if fixed else None
-        return Output(array, self.model.record([request], 0, asked.source, bucket=bucket), spent)
+        return Output(
+            array,
+            self.model.record([request], 0, asked.source, bucket=bucket, threads=self._worker.threads),
+            spent,
+        )
 
     def _most(self, size: int) -> int:
         """Rows that a call for pictures of `size` may have."""

@@ -48,6 +48,8 @@ class Load:
 class Worker:
     """Runs pictures together, in a thread of its own.
 
+    Its products are shared by as many threads as those of the thread that made it, whatever others do with theirs.
+
     Args:
         network: that it calls.
         rows: that all pictures running ask for together.
@@ -72,6 +74,7 @@ class Worker:
         self._closing = False
         self._failure: str | None = None
         self._worked, self._seconds = 0.0, 0.0
+        self.threads = torch.get_num_threads()
         self._thread = threading.Thread(target=self._work, name="ornstein-engine", daemon=True)
         self._thread.start()
 
@@ -126,6 +129,8 @@ class Worker:
 
     def _work(self) -> None:
         reason = CLOSED
+        torch.get_num_threads()  # a thread's first question resets its own number to the process's
+        torch.set_num_threads(self.threads)
         try:
             with torch.inference_mode():
                 while self._turn():
