@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ornstein.control.source import Source
 from ornstein.data.atomic import new_file
@@ -390,3 +392,18 @@ def test_previews_pass_the_checks_of_finished_pictures(guard: Guard, model: Mode
     answers = guard().make(asked, previews=previews, check=check)
     assert shown == [(1, 0), (1, 1)]  # two pictures make no batch: what was held back is the first one's
     assert all(answer.output is not None for answer in answers)
+
+
+@pytest.mark.filterwarnings("ignore:this model was trained")
+def test_what_stays_of_a_picture_stays_whatever_mark_the_rest_gets(guard: Guard, model: Model) -> None:
+    before = np.full((64, 64, 4), 255, np.uint8)
+    free = np.zeros((64, 64), bool)
+    free[:, 32:] = True
+    guarded = guard("publish: {watermark: {also: pattern}}")
+    asked = requests("a cat", 1, 4, "", model.recipe.sampling, size=64)
+    (answer,) = guarded.make(asked, sources=[Source(before, free, 1.0)])
+    assert answer.output is not None and answer.output.record.second is not None
+    (file,) = guarded.files([answer], FileForm())
+    written = np.asarray(Image.open(io.BytesIO(file.data)))
+    assert np.array_equal(written[:, :32], before[:, :32])
+    assert not np.array_equal(written[:, 32:], np.asarray(answer.output.image)[:, 32:])

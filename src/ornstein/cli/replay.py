@@ -50,7 +50,7 @@ def replay(
         raise held_back([answer])
     write(out, guard.files([answer], record.form)[0].data, force)
     typer.echo(str(out))
-    if guard.publisher.plain(answer.output, record.form) == without(original):
+    if guard.publisher.plain(answer.output, record.form, brought) == without(original):
         typer.echo("identical, byte for byte, but for the signature", err=True)
         return
     differing = record.platform.differences(Platform.here(guard.model.device))

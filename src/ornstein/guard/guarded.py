@@ -351,7 +351,7 @@ class Guarded:
             return Answer(name, asked, output, decisions, None, seconds, spent, source)
         case = None
         if action == "review":
-            file = self.publisher.plain(output, FileForm())
+            file = self.publisher.plain(output, FileForm(), source)
             case = self.reviews.hold_picture(self.policy.hash, output.record, file, decisions).id
         return Answer(name, asked, None, decisions, case, seconds, spent, source)
 

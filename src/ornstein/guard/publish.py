@@ -92,14 +92,17 @@ class Publisher:
             )
         return self.shading.imprint
 
-    def plain(self, output: Output, form: FileForm) -> bytes:
-        """The file before it is signed: a pure function of picture, record and form.
+    def plain(self, output: Output, form: FileForm, source: Source | None = None) -> bytes:
+        """The file before it is signed: a pure function of picture, record, form and source, whose pixels stay where
+        they are to stay, without a mark.
 
         Raises:
             OrnsteinError: another key or another way made the mark in its pixels.
         """
         record = output.record.model_copy(update={"form": form})
-        return encode(self._marked(output), form, record if self.stage.prompt else None)
+        marked = self._marked(output)
+        picture = marked if source is None else source.kept(marked)
+        return encode(picture, form, record if self.stage.prompt else None)
 
     def _marked(self, output: Output) -> np.ndarray:
         """The picture with the mark that its record names in its pixels."""
@@ -117,7 +120,7 @@ class Publisher:
 
     def file(self, output: Output, form: FileForm, source: Source | None = None) -> File:
         """One picture's file, signed where the policy signs; as edited where it had a source. Raises OrnsteinError."""
-        data = self.plain(output, form)
+        data = self.plain(output, form, source)
         if source is None:
             return self.sign(data, output.record)
         parent = source.file or encode(source.picture, FileForm())
