@@ -6,6 +6,7 @@
     python benchmarks/serving.py memory [--minutes 10]
     python benchmarks/serving.py dropped
     python benchmarks/serving.py killed [--times 5]
+    python benchmarks/serving.py fuzz [--count 5000]
 
 Services run in turns, each as a process of its own on the same machine as the clients: Ornstein under the shipped
 policy, Ornstein with a policy that does no more than the peer, and diffusers' pipeline behind the same web framework,
@@ -25,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from benchmarks.serve import hardship
+from benchmarks.serve import fuzz, hardship
 from benchmarks.serve.load import arriving, closed, mixed, quantile, whole
 from benchmarks.serve.processes import BARE, ours, running
 
@@ -124,6 +125,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "memory": hardship.memory,
     "dropped": hardship.dropped,
     "killed": hardship.killed,
+    "fuzz": fuzz.fuzz,
 }
 
 
@@ -138,6 +140,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--plot", type=Path, default=Path("runs/serving/rates.png"))
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()

@@ -105,7 +105,7 @@ def _leave(service: Service, body: dict[str, Any]) -> None:
     where, data = urlparse(service.url), json.dumps(body).encode()
     with socket.create_connection((where.hostname, where.port)) as line:
         length = f"Content-Length: {len(data)}"
-        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
+        head = f"POST {PATH} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
         line.sendall(head.encode() + data)
         begun = time.perf_counter()
         while not _running(service):
