@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 
@@ -127,6 +129,7 @@ def start(bundle: Path, out: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, "generate", "--prompts", "many.csv", "--out", out, "--model", str(bundle)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},  # a record names them
     )  # fmt: skip
 
 

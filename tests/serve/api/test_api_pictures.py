@@ -119,3 +119,14 @@ def test_the_brought_file_is_the_ingredient_and_a_refused_one_is_on_nobodys_shel
     assert facts["settings"]["masked"] is True
     assert facts["record"]["source"]["strength"] == 1.0
     assert pixels(other).shape == (32, 32, 4)
+
+
+@pytest.mark.parametrize("format", ["png", "webp", "jpeg", "svg"])
+def test_a_background_that_is_no_colour_is_a_mistake_in_every_format(
+    open_server: Running, format: str
+) -> None:
+    with open_server.http() as client:
+        reply = client.post("/v1/images/generations", json={"prompt": "a cow", "model": "small", "seed": 1})
+        place = f"/v1/outputs/{reply.json()['data'][0]['id']}/content?format={format}&background="
+        assert client.get(place + "0" * 40).status_code == 400
+        assert client.get(place + "red").status_code == 200

@@ -12,7 +12,7 @@ from ornstein.data.reader import upright
 from ornstein.errors import MissingExtraError, OrnsteinError
 from ornstein.evaluate.pictures import seen_by
 from ornstein.guard.guarded import Answer
-from ornstein.output import Output, file_form, record_of, to_image
+from ornstein.output import Output, color, file_form, record_of, to_image
 from ornstein.record import Record
 from ornstein.serve.api.errors import ApiError
 from ornstein.serve.books import Entry, Made
@@ -65,12 +65,16 @@ def picture_of(data: bytes) -> np.ndarray:
 
 
 def outlines(output: Output, background: str | None) -> bytes:
-    """A picture as SVG: areas of one colour with smooth edges, for things drawn flat."""
+    """A picture as SVG: areas of one colour with smooth edges, for things drawn flat.
+
+    Raises:
+        UsageError: no such colour. MissingExtraError: what draws outlines is not installed.
+    """
     try:
         import vtracer
     except ImportError as error:
         raise MissingExtraError("SVG", "vector") from error
-    image = to_image(output.array, background).convert("RGBA")
+    image = to_image(output.array, None if background is None else color(background)).convert("RGBA")
     pixels = [tuple(pixel) for pixel in np.asarray(image).reshape(-1, 4).tolist()]
     drawn = vtracer.convert_pixels_to_svg(
         pixels, size=image.size, colormode="color", hierarchical="stacked", mode="spline", filter_speckle=2,
