@@ -157,6 +157,7 @@ def _keep(service: Service, job: Job, result: Result, began: float) -> None:
     charge = job.served.meter.charge(result.spent, len(outputs))
     with service.tracing.span("books"):
         service.books.finish(job.id, outcome, outputs, decisions, result.spent, charge)
+    service.pace.finished()
     decisions += [decision for picture in result.pictures for decision in picture.answer.decisions]
     service.tracing.spent(began, result.spent)
     service.metrics.ended(

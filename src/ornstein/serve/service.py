@@ -26,10 +26,12 @@ from ornstein.serve.monitor.energy import Meter
 from ornstein.serve.monitor.metrics import Metrics
 from ornstein.serve.monitor.tracing import Tracing
 from ornstein.serve.monitor.watch import Watch
+from ornstein.serve.pace import Pace
 from ornstein.serve.stage import Stage
 from ornstein.train.device import find_device
 
 log = logging.getLogger("ornstein.serve")
+OBJECTIVE = 30.0  # seconds
 SPARE = 8  # threads beside those of admitted requests, for what only reads
 State = Literal["loading", "ready", "closing", "broken"]
 
@@ -108,25 +110,34 @@ class Service:
     ) -> None:
         self.books, self.store, self.policy, self.bounds = books, store, policy, bounds
         self.metrics, self.tracing, self.secret, self.local = metrics, tracing, secret, local
-        self.rates = RateLimit()
+        self.rates, self.pace = RateLimit(), Pace()
         self.watch = Watch(books, metrics, policy.records.days if policy.records else None)
         self.models: dict[str, Served] = {}
         self.shares: dict[str, float] = {}
+        self.objective = OBJECTIVE
         self.state: State = "loading"
         self.failure: Exception | None = None
         self.pool = ThreadPoolExecutor(bounds.waiting + SPARE, "request", initializer=_alone)
 
-    def load(self, folders: Sequence[Path], device: torch.device | None = None, **settings: Any) -> None:
+    def load(
+        self,
+        folders: Sequence[Path],
+        device: torch.device | None = None,
+        objective: float = OBJECTIVE,
+        **settings: Any,
+    ) -> None:
         """Load bundles, and begin to serve once all are there.
 
         Args:
             folders: of bundles.
             device: where they compute; a GPU where there is one, if None.
+            objective: seconds within which what is let in shall be answered.
             settings: of each ``Engine``.
 
         Raises:
             OrnsteinError: a bundle that cannot be used, or what the policy names for it is missing.
         """
+        self.objective = objective
         try:
             for folder in folders:
                 model = Model.load(folder, device=device or find_device("auto"))
@@ -149,7 +160,14 @@ class Service:
             self.metrics.called(name, tick)
             meter.worked(tick.seconds)
 
-        engine = Engine(model, waiting=self.bounds.waiting, share=self._share, watch=watch, **settings)
+        engine = Engine(
+            model,
+            waiting=self.bounds.waiting,
+            share=self._share,
+            watch=watch,
+            objective=self.objective,
+            **settings,
+        )
         self.metrics.watch(name, lambda: engine.load)
         guarded = Guarded(model, self.policy)
         return Served(name, model, engine, guarded, Stage(guarded.outputs.check), meter)
@@ -170,20 +188,20 @@ class Service:
             raise UnknownModelError(f"no model {name[:80]!r} is served here{nearest(name[:80], self.models)}")
         return self.models[name]
 
-    def admit(self, owner: str, inside: int) -> None:
+    def admit(self, owner: str) -> None:
         """Let a request in whose model is not known yet, or refuse it within microseconds.
 
         Args:
-            owner: whose it is.
-            inside: requests that were let in and are not answered; engines do not know yet of those that are still
-                read or looked at, so they count in addition.
+            owner: whose it is. Those that were let in and are not answered count in addition to what engines know of:
+                they may still be read, looked at, or signed.
 
         Raises:
-            OverloadedError: no engine has room.
+            OverloadedError: no engine has room, or all has been too slow lately.
         """
+        self.pace.admit(self.objective)
         least: OverloadedError | None = None
         loads = [served.engine.load for served in self.models.values()]
-        coming = max(0, inside - sum(load.waiting + load.running for load in loads))
+        coming = max(0, self.pace.inside - sum(load.waiting + load.running for load in loads))
         for served in self.models.values():
             try:
                 return served.engine.admit(1, owner=owner, coming=coming)

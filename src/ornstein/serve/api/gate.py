@@ -56,7 +56,6 @@ class Gate:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self.app, self.service = app, service
-        self.inside = 0  # requests for pictures that are being read or worked on
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI."""
@@ -87,7 +86,9 @@ class Gate:
         self._known_host(headers)
         if work:
             self._room(headers)
-        self.inside += work
+        pace = self.service.pace
+        if work:
+            pace.enter()
         try:
             key = await self._key(scope, headers)
             if work:
@@ -97,16 +98,17 @@ class Gate:
             scope.setdefault("state", {})["caller"] = Caller(key, call.id)
             await self.app(scope, _bounded(receive, self.service.bounds.body_seconds, most), call.send)
         finally:
-            self.inside -= work
+            if work:
+                pace.leave()
 
     def _room(self, headers: Headers) -> None:
         """Refuse at once what cannot be done in time. Raises ApiError, OverloadedError."""
         if self.service.state != "ready":
             raise ApiError(503, f"the server is {self.service.state}: ask again", retry_after=2)
-        if self.inside >= self.service.bounds.waiting:
+        if self.service.pace.inside >= self.service.bounds.waiting:
             raise ApiError(503, "the server is busy: ask again", code="overloaded", retry_after=2)
         key = self.service.key(_secret(headers), remembered=True)
-        self.service.admit(key.id if key else "", self.inside)
+        self.service.admit(key.id if key else "")
 
     def _room_for_body(self, path: str, headers: Headers) -> int:
         """Bytes that a body may have. Raises ApiError: its header says that it has more."""
