@@ -27,7 +27,7 @@ from ornstein.request import Request, requests
 
 WANTED = 1.25
 PROMPTS = (
-    "red apple, 3D style", "dog face, flat style", "rocket, Noto style", "blue heart", "castle, Twemoji style",
+    "red apple, 3D style", "pizza, flat style", "rocket, Noto style", "blue heart", "castle, Twemoji style",
     "a green car", "sunflower, Noto style", "octopus, FxEmoji style",
 )  # fmt: skip
 

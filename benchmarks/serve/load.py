@@ -13,8 +13,9 @@ import numpy as np
 
 PATH = "/v1/images/generations"
 STEPS = (10, 14, 20, 28)  # of the pictures that are asked for
+# none is so near to a training picture that the shipped policy draws it again, which would be paid for thrice
 PROMPTS = (
-    "red apple, 3D style", "dog face, flat style", "rocket, Noto style", "blue heart", "castle, Twemoji style",
+    "red apple, 3D style", "pizza, flat style", "rocket, Noto style", "blue heart", "castle, Twemoji style",
     "a green car", "sunflower, Noto style", "octopus, FxEmoji style", "person running, Twemoji style", "fried egg",
     "a birthday cake with three candles, Fluent style", "guitar, 3D style", "thumbs up, Noto classic style",
 )  # fmt: skip
