@@ -37,6 +37,10 @@ class Previews:
         wanted = (round(steps * (k + 1) / (self.count + 1)) for k in range(self.count))
         return tuple(dict.fromkeys(step for step in wanted if 0 < step < steps))
 
+    def of(self, places: Sequence[int]) -> Previews:
+        """Previews of some of the pictures, told by their places among all."""
+        return Previews(self.count, lambda row, number, guess: self.show(places[row], number, guess))
+
 
 @dataclass(frozen=True)
 class Spent:

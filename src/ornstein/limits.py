@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 
+from ornstein.control.source import Source
 from ornstein.errors import UsageError
 from ornstein.recipes.recipe import Recipe
 from ornstein.request import Request
+from ornstein.sample.fitted import FITTED
 
 SMALLEST, LARGEST = 32, 256
 """Sides of the smallest picture, unless the model was trained at a smaller one, and of the largest."""
@@ -33,3 +35,28 @@ def refuse(asked: Iterable[Request], recipe: Recipe, sizes: Sequence[int], limit
         warnings.warn(f"this model was trained at {listed} pixels, not {size}", stacklevel=4)
     for request in asked:  # a replayed one may name a fit that is no longer there
         recipe.sampling.method(request.sampler, request.steps, request.guidance)
+
+
+def refuse_sources(asked: Sequence[Request], sources: Sequence[Source | None], channels: int) -> None:
+    """Raise UsageError for sources that requests cannot start from.
+
+    Args:
+        asked: the requests.
+        sources: one for each, None for those that start from noise.
+        channels: of the model's pictures.
+    """
+    if len(sources) != len(asked):
+        raise UsageError(f"{len(asked)} pictures need as many sources, not {len(sources)}")
+    for request, source in zip(asked, sources, strict=True):
+        if source is None:
+            continue
+        height, width, found = source.picture.shape
+        if (height, width, found) != (request.size, request.size, channels):
+            raise UsageError(
+                f"the picture is {width} x {height} of {found} channels: this model needs "
+                f"{request.size} x {request.size} of {channels}"
+            )
+        if source.skipped(request.steps) and request.sampler.startswith(FITTED):
+            raise UsageError("a fitted sampler starts from noise: choose another one, or strength 1")
+        if request.reuse > 1 or request.compose:
+            raise UsageError("a composed prompt, or reuse, cannot start from a picture: leave them out")

@@ -26,17 +26,16 @@ from ornstein.control.source import Source
 from ornstein.denoise.bucketed import Bucketed
 from ornstein.denoise.precondition import Network
 from ornstein.drawing import Imprint, Previews, Spent
-from ornstein.errors import OrnsteinError, UsageError
+from ornstein.errors import OrnsteinError
 from ornstein.generator import Generator
 from ornstein.guide.rules import RuleSetting
 from ornstein.guide.schedules import ScheduleSetting
-from ornstein.limits import LARGEST, SMALLEST, refuse
+from ornstein.limits import LARGEST, SMALLEST, refuse, refuse_sources
 from ornstein.output import Output
 from ornstein.prompts import parts_of, said
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import LATER, Computation, ModelName, Platform, Record, sharing
 from ornstein.request import Progress, Request, batches, fitting, requests
-from ornstein.sample.fitted import FITTED
 from ornstein.shelf import find
 
 if TYPE_CHECKING:
@@ -223,7 +222,7 @@ class Model(Generator):
             pictures = self._run(
                 rows, self.dtype, imprint, [given[index] for index in batch],
                 lambda step, offset=done: progress(offset + step, total),
-                previews and _of_rows(previews, batch), evaluated.append,
+                previews and previews.of(batch), evaluated.append,
             )  # fmt: skip
             share = (time.perf_counter() - started) / len(batch)
             spent = Spent(evaluations=sum(evaluated) // len(batch), computed=share)
@@ -239,22 +238,7 @@ class Model(Generator):
 
     def refuse_sources(self, asked: Sequence[Request], sources: Sequence[Source | None]) -> None:
         """Raise UsageError for sources that requests cannot start from."""
-        if len(sources) != len(asked):
-            raise UsageError(f"{len(asked)} pictures need as many sources, not {len(sources)}")
-        for request, source in zip(asked, sources, strict=True):
-            if source is None:
-                continue
-            height, width, channels = source.picture.shape
-            needed = self.recipe.codec.channels
-            if (height, width, channels) != (request.size, request.size, needed):
-                raise UsageError(
-                    f"the picture is {width} x {height} of {channels} channels: this model needs "
-                    f"{request.size} x {request.size} of {needed}"
-                )
-            if source.skipped(request.steps) and request.sampler.startswith(FITTED):
-                raise UsageError("a fitted sampler starts from noise: choose another one, or strength 1")
-            if request.reuse > 1 or request.compose:
-                raise UsageError("a composed prompt, or reuse, cannot start from a picture: leave them out")
+        refuse_sources(asked, sources, self.recipe.codec.channels)
 
     def replay(self, record: Record, imprint: Imprint | None = None, source: Source | None = None) -> Output:
         """Make a picture again from its record: the same numbers on the same machine and build.
@@ -407,11 +391,6 @@ class Model(Generator):
 def _taken(request: Request, source: Source | None) -> int:
     """Steps that are taken."""
     return request.steps - (source.skipped(request.steps) if source else 0)
-
-
-def _of_rows(previews: Previews, batch: Sequence[int]) -> Previews:
-    """Previews of a batch's rows, told by the pictures they are."""
-    return Previews(previews.count, lambda row, number, guess: previews.show(batch[row], number, guess))
 
 
 def _other_source(record: Record, source: Source | None) -> str:
