@@ -70,7 +70,17 @@ def test_a_standstill_shuts_the_door() -> None:
     pace = Pace(clock)
     pace.enter()
     busy(pace, clock, 50, 0.1)
+    for _ in range(FEWEST):
+        pace.enter()
     clock.now += 3000
     with pytest.raises(OverloadedError) as caught:
         pace.admit(30)
     assert caught.value.retry_after > 30
+
+
+def test_slow_requests_of_few_clients_refuse_nobody() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    pace.enter()
+    busy(pace, clock, 50, 60.0)
+    pace.admit(30)  # hardly anybody asks, so hardly anybody was answered

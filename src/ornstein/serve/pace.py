@@ -42,9 +42,13 @@ class Pace:
     def admit(self, objective: float) -> None:
         """Refuse one more that could not be answered within the objective, at the pace of late.
 
+        Few requests say nothing of what could be done: where they are seldom, so are their answers.
+
         Raises:
             OverloadedError: it could not.
         """
+        if self.inside < FEWEST:
+            return
         ahead = (self.inside + 1) * self._now()
         if ahead > CERTAIN * objective:
             late = max(ahead - CERTAIN * objective, 1.0)
