@@ -54,6 +54,9 @@ def test_nobody_sees_what_another_made_and_an_admin_sees_all(keyed: Running) -> 
     assert keyed.http(bob).delete(f"/v1/outputs/{made}").status_code == 404
     assert keyed.http(bob).get("/v1/history").json()["data"] == []
     assert keyed.http(bob).get("/v1/costs").json()["data"] == []
+    (cost,) = keyed.http(ann).get("/v1/costs").json()["data"]
+    assert cost["pictures"] >= 1
+    assert cost["currency"]
     mine, all_of_it = (keyed.http(secret).get("/v1/history").json()["data"] for secret in (ann, admin))
     assert [line["outputs"][0]["id"] for line in mine] == [made]
     assert len(all_of_it) >= len(mine)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ornstein.serve.api.calls import Reading, TheService
 from ornstein.serve.api.errors import ApiError, documented
-from ornstein.serve.books.values import Axis
+from ornstein.serve.books.values import Axis, CostLine
 
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 AXES: tuple[Axis, ...] = ("day", "key", "model")
@@ -43,28 +43,10 @@ class Queues(Queue):
     models: dict[str, Queue]
 
 
-class Cost(BaseModel):
-    """Sums over requests that ended."""
-
-    day: str | None
-    key: str | None
-    model: str | None
-    requests: int
-    pictures: int
-    evaluations: int
-    waited: float
-    computed: float
-    guarded: float
-    joules: float = Field(description="Measured and estimated together.")
-    measured: float = Field(description="Joules of it that were measured.")
-    price: float
-    currency: str
-
-
 class Costs(BaseModel):
     """What it cost, one line a day and model."""
 
-    data: list[Cost]
+    data: list[CostLine]
 
 
 class Allowed(BaseModel):
@@ -146,7 +128,7 @@ def costs(
     last = _day("until", until)
     axes: list[Axis] = [axis for axis in AXES if axis in by.split(",")]
     found = call.service.books.costs(_midnight(first), last and _midnight(last), axes, key=call.whose)
-    return Costs(data=[Cost(**vars(line)) for line in found])
+    return Costs(data=found)
 
 
 @router.get("/me", responses=documented(401, 403, 503))
