@@ -6,7 +6,9 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from safetensors.torch import load_file
 from ornstein import hashes
 from ornstein.bundle import Bundle, ImportedFacts
 from ornstein.errors import OrnsteinError
+from ornstein.interop.autoencoder import AutoencoderAdapter
 from ornstein.interop.exporting import export_bundle
 from ornstein.interop.importing import import_pipeline
 from ornstein.model import Model
@@ -174,3 +177,19 @@ def test_a_hub_name_is_found_in_the_cache(
     shutil.rmtree(place / "snapshots" / commit / "vae")
     with pytest.raises(OrnsteinError, match="lacks the subfolder vae"):
         import_pipeline("someone/tiny", tmp_path / "another")
+
+
+def test_an_autoencoder_that_several_threads_ask_first_answers_them_alike(both: Callable[..., Both]) -> None:
+    """Whoever comes while another thread still reads the weights must not find them half prepared."""
+    adapter = both("stable_diffusion").model.codec
+    x = torch.randn(1, 16, 16, 4, generator=torch.Generator().manual_seed(0))
+    wanted = adapter.decode(x, torch.bfloat16)
+    for _ in range(3):
+        fresh, meeting = AutoencoderAdapter(adapter.codec, adapter._folder), Barrier(4)
+
+        def decoded(_: int, fresh: AutoencoderAdapter = fresh, meeting: Barrier = meeting) -> np.ndarray:
+            meeting.wait()
+            return fresh.decode(x, torch.bfloat16)
+
+        with ThreadPoolExecutor(4) as threads:
+            assert all(np.array_equal(array, wanted) for array in threads.map(decoded, range(4)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ class AutoencoderAdapter:
     def __init__(self, codec: ImportedCodec, folder: Path) -> None:
         self.codec, self._folder = codec, folder
         self._loaded: Any = None
+        self._loading = Lock()  # a server decodes in several threads
 
     @torch.inference_mode()
     def encode(self, data: np.ndarray) -> Tensor:
@@ -53,10 +55,11 @@ class AutoencoderAdapter:
         return (torch.stack(rows).float() / 2 + 0.5).clamp(0, 1).movedim(1, -1)
 
     def _load(self, dtype: torch.dtype, device: torch.device) -> Any:
-        if self._loaded is None or self._loaded.dtype != dtype:
-            self._loaded = load_diffusers("AutoencoderKL", self._folder, dtype)
-            self._loaded.to(memory_format=torch.channels_last)
-        return self._loaded.to(device)
+        with self._loading:
+            if self._loaded is None or self._loaded.dtype != dtype:
+                loaded = load_diffusers("AutoencoderKL", self._folder, dtype)
+                self._loaded = loaded.to(memory_format=torch.channels_last)
+            return self._loaded.to(device)
 
     @staticmethod
     def _moments(autoencoder: Any) -> tuple[Tensor, Tensor]:
