@@ -12,13 +12,11 @@ from torch import Tensor
 
 from ornstein.denoise.posterior import Bound
 from ornstein.process.fields import Sample, Time
-from ornstein.process.gaussian import Coefficients, Path
+from ornstein.process.gaussian import Coefficients, Path, Paths
 from ornstein.process.times import TimeGrid
 
 Memory: TypeAlias = Mapping[str, Shaped[Tensor, "rows ..."] | Mapping[str, Shaped[Tensor, "rows ..."]]]
 """What a multistep method remembers: a value with one entry a row, so rows may come and go."""
-
-Paths: TypeAlias = Path | Mapping[str, Path]
 
 
 @runtime_checkable
