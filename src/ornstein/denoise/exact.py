@@ -81,8 +81,8 @@ class MixtureDenoiser:
 class EnumeratedDenoiser:
     r"""The exact denoiser of categories whose joint law is a list of cases.
 
-    $p(x_i=k\mid x_t)\propto\sum_n p_n\,[x_n\text{ agrees with }x_t]\,[x_{ni}=k]$: when an element was hidden says nothing of
-    what it is, so the time does not enter.
+    $p(x_i=k\mid x_t)\propto\sum_n p_n\,[x_n\text{ agrees with }x_t]\,[x_{ni}=k]$: when an element was hidden says
+    nothing of what it is, so the time does not enter.
 
     Attributes:
         values: every row that can be, as category numbers.

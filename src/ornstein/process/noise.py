@@ -13,7 +13,7 @@ from ornstein.process.fields import Sample
 from ornstein.rng import stream
 
 
-def row_noise(seeds: Sequence[int], draws: Sequence[int] | int, like: Sample) -> Sample:
+def row_noise(seeds: Sequence[int], draws: Sequence[int] | int, like: Sample, again: int = 0) -> Sample:
     """Noise in the shape and on the device of `like`, each row from its own stream (seed, draw) on the CPU.
 
     So the same seed gives the same noise alone or in a batch, on any device. What is drawn is what the kind of field
@@ -24,13 +24,15 @@ def row_noise(seeds: Sequence[int], draws: Sequence[int] | int, like: Sample) ->
         seeds: one non-negative integer a row.
         draws: which draw of the row this is (0 = the initial noise, k = the noise of step k), one or one a row.
         like: a sample with ``len(seeds)`` rows; fields of a mapping get separate streams.
+        again: how often this draw was made before: each time gives other noise.
 
     Raises:
         ValueError: if the number of rows and of seeds differ.
     """
+    purpose = f"noise {again}" if again else "noise"
     if isinstance(like, Mapping):
-        return {name: _rows(seeds, draws, value, f"noise/{name}") for name, value in like.items()}
-    return _rows(seeds, draws, like, "noise")
+        return {name: _rows(seeds, draws, value, f"{purpose}/{name}") for name, value in like.items()}
+    return _rows(seeds, draws, like, purpose)
 
 
 def _rows(
