@@ -72,10 +72,17 @@ class Masked(Config):
 
 
 def certain(x: Int[Tensor, "*shape"], logits: Float[Tensor, "*shape k"]) -> Float[Tensor, "*shape k"]:
-    """Logits of clean values: those given where `x` is hidden, and all weight on `x` where it is seen."""
-    number = torch.arange(logits.shape[-1], device=x.device)
-    known = torch.where(number == x[..., None], 0.0, IMPOSSIBLE).to(logits.dtype)
-    return torch.where((x == MASK)[..., None], logits, known)
+    """Logits of clean values: those given where `x` is hidden, and all weight on `x` where it is seen.
+
+    What is -inf becomes ``IMPOSSIBLE``.
+    """
+    logits = logits.clamp(min=IMPOSSIBLE)
+    seen = x != MASK
+    known = logits.new_full((int(seen.sum()), logits.shape[-1]), IMPOSSIBLE)
+    logits[seen] = known.scatter_(
+        1, x[seen][:, None], 0.0
+    )  # writes what is seen only: vocabularies are large
+    return logits
 
 
 def posterior(
