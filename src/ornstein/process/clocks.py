@@ -129,7 +129,7 @@ class Warper:
         self.sums.mul_(self.fading).scatter_add_(1, place, torch.where(told, errors.T.to(weight), 0.0))
         self.counts.mul_(self.fading).scatter_add_(1, place, weight)
 
-    def lost(self) -> Float[Tensor, "elements bins+1"]:
+    def lost(self) -> Float[Tensor, "elements edges"]:
         """How much of each element is lost by its own time, rising from 0 to 1, at the edges of the bins."""
         edges = torch.linspace(0, 1, self.sums.shape[1] + 1, dtype=torch.float64, device=self.sums.device)
         middles = (edges[1:] + edges[:-1]) / 2
