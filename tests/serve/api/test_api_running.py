@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 from ornstein.serve.books import BooksDownError
 from ornstein.serve.engine.queue import OverloadedError
+from ornstein.serve.pace import FEWEST
 from ornstein.serve.service import Bounds
 from tests.serve.api.running import Running, picture, running, until
 
@@ -175,6 +177,21 @@ def test_overload_is_refused_before_a_body_is_read_and_says_when_to_come_back(
     assert said.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 8" in said.lower()
     assert b"overloaded" in said
+
+
+def test_a_burst_before_anybody_was_answered_is_let_in_as_far_as_it_can_be_answered(hasty: Running) -> None:
+    service = hasty.service
+    service.objective = 0.1  # seconds; a picture takes about a hundredth
+
+    def comes_in(_: int) -> bool:
+        try:
+            service.admit("somebody")
+        except OverloadedError:
+            return False
+        service.pace.enter()  # on its way to the engine, which knows nothing of it yet
+        return True
+
+    assert FEWEST <= len(list(takewhile(comes_in, range(1000)))) < 100
 
 
 def test_beyond_the_room_that_there_is_requests_are_refused_at_once(hasty: Running) -> None:
