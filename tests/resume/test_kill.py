@@ -46,7 +46,7 @@ def final_weights(run: Path) -> dict[str, torch.Tensor]:
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resume")
     file = folder / "tiny.json"
-    file.write_text(tiny_recipe(make_pack(folder / "pack"), samples=4800).model_dump_json())
+    file.write_text(tiny_recipe(make_pack(folder / "pack"), samples=2400).model_dump_json())
     return file
 
 
@@ -57,6 +57,7 @@ def straight(recipe: Path) -> dict[str, torch.Tensor]:
     return final_weights(run)
 
 
+@pytest.mark.slow
 def test_killed_ten_times_at_random_moments(recipe: Path, straight: dict[str, torch.Tensor]) -> None:
     run, chance = recipe.parent / "killed", random.Random(7)
     kills = 0
@@ -77,6 +78,7 @@ def test_killed_ten_times_at_random_moments(recipe: Path, straight: dict[str, to
     assert not differing
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(recipe: Path, straight: dict[str, torch.Tensor]) -> None:
     run = recipe.parent / "interrupted"
     process = start(recipe, run)

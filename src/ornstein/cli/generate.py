@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ornstein.guard.guarded import Answer, Guarded
+    from ornstein.guard.answer import Answer
+    from ornstein.guard.guarded import Guarded
     from ornstein.model import Model
 
 BAR_AFTER = 2.0  # seconds
@@ -120,7 +121,8 @@ def generate(
     from ornstein.cli import bulk
     from ornstein.cli.pictures import read_source
     from ornstein.errors import UsageError
-    from ornstein.guard.guarded import Guarded, held_back
+    from ornstein.guard.answer import held_back
+    from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
     from ornstein.model import Model
     from ornstein.output import file_form

@@ -112,7 +112,7 @@ class Engine:
             self._worker.close(call)
         return [self._output(picture, *made[which]) for which, picture in enumerate(pictures)]
 
-    def admit(self, pictures: int, evaluations: int = 0, owner: str = "", coming: int = 0) -> None:
+    def admit(self, pictures: int, evaluations: int = 0, owner: str = "") -> None:
         """Refuse at once what could not be done in time; costs microseconds.
 
         Args:
@@ -120,7 +120,6 @@ class Engine:
             evaluations: of the network that it would need, counted in those of the model's own size; 0 for what as
                 many pictures need that are asked for plainly.
             owner: as of ``make``.
-            coming: pictures that were let in before, and are not asked for yet.
 
         Raises:
             OverloadedError: too many wait, or it would have to wait for too long.
@@ -129,18 +128,15 @@ class Engine:
         if load.failure is not None:
             raise OverloadedError(load.failure, self._objective)
         ahead = self._worker.ahead(work, owner)
-        if load.evaluations_per_second:
-            ahead += coming * self._usual / load.evaluations_per_second
         if ahead > self._objective:
             late = max(ahead - self._objective, 1.0)
             raise OverloadedError(
                 f"too busy: {ahead:.0f} s of work lie ahead; ask again in {late:.0f} s", late
             )
-        waiting = load.waiting + coming
-        if waiting >= self._waiting:
-            late = max(load.ahead * (waiting + pictures - self._waiting) / waiting, 1.0)
+        if load.waiting >= self._waiting:
+            late = max(load.ahead * (load.waiting + pictures - self._waiting) / load.waiting, 1.0)
             raise OverloadedError(
-                f"too busy: {waiting} pictures wait already; ask again in {late:.0f} s", late
+                f"too busy: {load.waiting} pictures wait already; ask again in {late:.0f} s", late
             )
 
     @property
