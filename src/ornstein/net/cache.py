@@ -8,15 +8,15 @@ from torch import Tensor
 
 
 class Cache:
-    """What every layer of a network remembers of the tokens that were shown to it with `keep` set.
+    """What every layer of a network remembers of tokens that were shown to it.
 
     Attributes:
-        keep: whether the tokens of the next pass are remembered; they are attended to in that pass anyway.
+        keep: how many tokens of the next pass, from its first, are remembered; all are attended to in that pass.
         layers: keys and values (B, heads, L, width) by layer.
     """
 
     def __init__(self) -> None:
-        self.keep = True
+        self.keep = 0
         self.layers: dict[int, tuple[Tensor, Tensor]] = {}
 
     @property
@@ -31,9 +31,11 @@ class Cache:
         value: Float[Tensor, "rows heads tokens width"],
     ) -> tuple[Float[Tensor, "rows heads all width"], Float[Tensor, "rows heads all width"]]:
         """Keys and values of what is remembered, then of these tokens."""
+        kept = self.keep
         if layer in self.layers:
             old_key, old_value = self.layers[layer]
+            kept += old_key.shape[2]
             key, value = torch.cat([old_key, key], dim=2), torch.cat([old_value, value], dim=2)
         if self.keep:
-            self.layers[layer] = key, value
+            self.layers[layer] = key[:, :, :kept], value[:, :, :kept]
         return key, value

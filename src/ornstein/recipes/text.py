@@ -34,9 +34,12 @@ class TextObjective(Config):
 
     Attributes:
         infill: share of the rows in which spans of later text are given, so that holes before them can be filled.
+        growth: share of the run in which blocks grow, by doubling, from one token to the recipe's: the next token is
+            learned soonest, and what is learned of it serves the others.
     """
 
     infill: float = Field(default=0.25, ge=0, le=1)
+    growth: float = Field(default=0.4, ge=0, le=1)
 
 
 class TextSampling(Config):
@@ -45,6 +48,7 @@ class TextSampling(Config):
     Attributes:
         sampler: name of a method. steps: of a block. block: tokens generated together, given those before.
         length: tokens of a text that has no holes. temperature: of the draws; 1 is the model's own law.
+        single: whether a text ends with the passage that its prompt began.
     """
 
     sampler: str = "unmask"
@@ -52,6 +56,7 @@ class TextSampling(Config):
     block: int = Field(default=4, ge=1)
     length: int = Field(default=96, ge=2)
     temperature: float = Field(default=1.0, gt=0, le=10)
+    single: bool = False
 
 
 class TextRecipe(TrainedRecipe):
@@ -115,9 +120,9 @@ def kjv() -> TextRecipe:
     return TextRecipe(
         name="kjv",
         data=TextData(pack="data/kjv"),
-        optimiser=OptimiserSection(muon=6e-3, adamw=3e-3, warmup=1_000, decay=0.6, weight_decay=0.05),
+        optimiser=OptimiserSection(muon=6e-3, adamw=4e-3, warmup=1_000, decay=0.6, weight_decay=0.05),
         training=TrainingSection(
-            samples=40_000, stages=(Stage(size=128, batch=16),), ema=(1_000, 4_000), stored="bfloat16",
+            samples=32_000, stages=(Stage(size=128, batch=16),), ema=(1_000, 4_000), stored="bfloat16",
             prompts=("In the beginning", "And the LORD said unto Moses,"),
         ),
     )  # fmt: skip
@@ -132,6 +137,7 @@ def gcide() -> TextRecipe:
             "training": TrainingSection(
                 samples=200_000, stages=(Stage(size=128, batch=32),), stored="bfloat16", prompts=("violin:",)
             ),
+            "sampling": TextSampling(single=True),
         }
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -92,15 +93,21 @@ class TextTask:
         """As of ``Task``."""
         random = stream("train", self.recipe.training.seed, 0, step)
         x = self.windows.draw(random, count, stage.size)
-        ranks = orders(random, count, stage.size, self.recipe.process.block, self.recipe.objective.infill)
+        block = self._block(step * stage.batch / self.recipe.training.samples)
+        ranks = orders(random, count, stage.size, block, self.recipe.objective.infill)
         t, noise = hidden(random, ranks)
         device = self.model.device
         parts = (x, t.astype(np.float32), noise, ranks)
         return TextBatch(*(torch.from_numpy(part).to(device) for part in parts))
 
+    def _block(self, done: float) -> int:
+        """Tokens of a block after the share `done` of the run: 1, 2, 4 … up to the recipe's."""
+        block, growth = self.recipe.process.block, self.recipe.objective.growth
+        return block if done >= growth else min(block, 2 ** int(done / growth * math.log2(block)))
+
     def losses(self, network: Callable[..., Tensor], batch: TextBatch) -> Losses:
         """As of ``Task``: cross-entropy, weighted to be the bound in nats a token."""
-        denoiser = self.model.denoiser(network, self.model.training_dtype)
+        denoiser = self.model.denoiser(network)
         weighted, nats = fields_loss(
             denoiser, self.recipe.process.path, batch.x, batch.t, batch.noise, Order(batch.ranks, batch.x)
         )
