@@ -9,15 +9,17 @@ from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Int
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from torch import Tensor, nn
 
+from ornstein.bundle import SOURCES
 from ornstein.codec.tokens import START
 from ornstein.condition.holes import parse
 from ornstein.config import Config
 from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.product import FieldsDenoiser
 from ornstein.drawing import NOTHING, Spent
+from ornstein.data.copies import LONG, Copies, Span
 from ornstein.errors import UsageError
 from ornstein.fields_model import FieldsModel
 from ornstein.net.sequence import Order, SequenceNetwork
@@ -31,6 +33,17 @@ from ornstein.sample.registry import find_token_method
 from ornstein.writing import Blockwise, ranks_of
 
 ROWS = 32  # texts of one batch
+
+
+def _said(text: str) -> str:
+    """Raise ValueError for a prompt of nothing, or of bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the prompt holds bytes that are no text: give it in UTF-8") from None
+    if not text.strip():
+        raise ValueError("the prompt is empty: say how the text begins, or leave a hole such as [MASK*20]")
+    return text
 
 
 def _method(name: str) -> str:
@@ -48,7 +61,7 @@ class TextRequest(Config):
         temperature: of the draws; 1 is the model's own law.
     """
 
-    prompt: str = Field(max_length=20_000)
+    prompt: Annotated[str, Field(max_length=20_000), BeforeValidator(_said)]
     seed: int = Field(ge=0, le=MAX_SEED)
     length: int = Field(ge=1)
     steps: int = Field(ge=1, le=4096)
@@ -93,6 +106,7 @@ class TextModel(FieldsModel):
 
     recipe: TextRecipe
     network: SequenceNetwork
+    _index: Copies | None = None
 
     @staticmethod
     def build(recipe: TextRecipe) -> nn.Module:
@@ -133,7 +147,7 @@ class TextModel(FieldsModel):
 
         Args:
             prompt: what stands already; ``[MASK*20]`` is a hole of twenty tokens, and where there is none, the text
-                goes on after the prompt. May be empty.
+                goes on after the prompt.
             n: how many texts.
             seed: of the first; the next count up.
             length: tokens in all, of a prompt without holes. As everything below, the recipe's where None.
@@ -200,16 +214,26 @@ class TextModel(FieldsModel):
         made = self.make([request] * record.rows)[record.row]
         return replace(made, record=record)
 
+    def copied(self, text: str, prompt: str = "", words: int = LONG) -> list[Span]:
+        """The spans of at least `words` words, 8 or more, that a text shares with the training text as they are.
+
+        What the prompt says itself does not count. A bundle without an index of its training text finds none.
+
+        Raises:
+            OrnsteinError: an index that is damaged.
+        """
+        if self._index is None and self.bundle is not None and SOURCES in self.bundle.facts.files:
+            file = self.bundle.folder / SOURCES
+            self._index = Copies.load(file.read_bytes(), str(file))
+        found = self._index.spans(text, words) if self._index else []
+        return [span for span in found if text[span.start : span.end] not in prompt]
+
     def tokens(self, prompt: str, length: int) -> Int[Tensor, " tokens"]:
         """A prompt as token numbers after the start, ``MASK`` in its holes, or up to `length` tokens where it has none.
 
         Raises:
             UsageError: a hole that cannot be read, nothing to write, or more tokens than the context.
         """
-        try:
-            prompt.encode()
-        except UnicodeEncodeError:
-            raise UsageError("the prompt holds bytes that are no text: give it in UTF-8") from None
         parts, codec = parse(prompt), self.recipe.codec
         open_end = not any(isinstance(part, int) for part in parts)
         context, found = self.recipe.network.context, [START]
