@@ -28,6 +28,7 @@ from ornstein.config import Config, parse
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedRecipe
+from ornstein.recipes.text import TextRecipe
 from ornstein.recipes.recipe import Recipe
 
 FORMAT = 1
@@ -109,7 +110,13 @@ class ImportedFacts(Facts):
     recipe: ImportedRecipe
 
 
-KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts}
+class TextFacts(Facts):
+    """What ``model.json`` of a model of text says: the same, but for the recipe."""
+
+    recipe: TextRecipe
+
+
+KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts, "text": TextFacts}
 """By the ``kind`` of their recipe; recipes of pictures from when there was one kind do not name it."""
 
 

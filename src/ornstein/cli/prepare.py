@@ -75,8 +75,9 @@ def prepare(named: str, wanted: Wanted) -> tuple[Path, Prepared]:
         UsageError: no such recipe, or a change that does not fit it. OrnsteinError: data that cannot be learned from.
     """
     from ornstein.cli.prepare_pictures import PICTURES
+    from ornstein.cli.prepare_text import TEXT
 
-    kinds, source = [PICTURES], Path(named)
+    kinds, source = [TEXT, PICTURES], Path(named)
     if named not in RECIPES and source.exists():
         for kind in kinds:
             if kind.data(source):

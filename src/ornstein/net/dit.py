@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ornstein.config import Config
 from ornstein.net.attention import rotary_angles
+from ornstein.net.cache import Cache
 from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, Stack, masked_mean, modulate
 
 
@@ -51,6 +52,8 @@ class Transformer(nn.Module):
         condition: Float[Tensor, "rows states width"],
         condition_mask: Bool[Tensor, "rows states"],
         token_mask: Bool[Tensor, "rows tokens"] | None = None,
+        sight: Bool[Tensor, "rows tokens all"] | None = None,
+        cache: Cache | None = None,
     ) -> Float[Tensor, "rows tokens width"]:
         """Run the blocks.
 
@@ -61,6 +64,9 @@ class Transformer(nn.Module):
             condition: (B, M, width) condition tokens.
             condition_mask: (B, M) bool, True for real tokens.
             token_mask: (B, L) bool for sets of different sizes; None when every token is real.
+            sight: (B, L, L) bool, True where the token of a row may see that of a column; None where all see all.
+                Without condition tokens only. With a cache the columns are what it holds, then these tokens.
+            cache: of tokens that were shown before.
 
         Returns:
             (B, L, width) normalised data tokens. Padding never changes the others.
@@ -70,9 +76,9 @@ class Transformer(nn.Module):
         steer = steer + self.pooled(masked_mean(condition, condition_mask))[:, None]
         modulation = self._modulation(steer, extra, token_mask)
         angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, extra, 0))
-        mask = self._mask(condition_mask, token_mask, length)
+        mask = self._mask(condition_mask, token_mask, length) if sight is None else sight[:, None]
         x = torch.cat([condition + self.condition_kind, tokens + self.place(coordinates)], dim=1)
-        x = self.blocks(x, modulation[..., :6, :], angles, mask)
+        x = self.blocks(x, modulation[..., :6, :], angles, mask, cache)
         shift, scale = (
             modulation[:, -length:, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
         )
