@@ -1,4 +1,4 @@
-r"""Closed-form denoisers for Gaussian and mixture data: the oracles every law and order is tested against."""
+r"""Closed-form denoisers of Gaussians, mixtures and lists: the oracles every law and order is tested against."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ornstein.denoise.posterior import Posterior
 from ornstein.process.fields import Sample, Time, pad
 from ornstein.process.gaussian import Path
+from ornstein.process.masked import IMPOSSIBLE, MASK
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,45 @@ class MixtureDenoiser:
         responsibility = torch.softmax(self.log_weights - quadratic / 2, dim=-1)[..., None]  # (B, K, 1)
         component = means + alpha * variances / total * residual
         return Posterior((responsibility * component).sum(1))
+
+
+@dataclass(frozen=True)
+class EnumeratedDenoiser:
+    r"""The exact denoiser of categories whose joint law is a list of cases.
+
+    $p(x_i=k\mid x_t)\propto\sum_n p_n\,[x_n\text{ agrees with }x_t]\,[x_{ni}=k]$: when an element was hidden says
+    nothing of what it is, so the time does not enter.
+
+    Attributes:
+        values: every row that can be, as category numbers.
+        log_weights: of the rows; normalised or not.
+        categories: K.
+    """
+
+    values: Int[Tensor, "cases length"]
+    log_weights: Float[Tensor, " cases"]
+    categories: int
+
+    def __call__(self, x_t: Sample, t: Time, condition: Any = None) -> Posterior:
+        """`x_t` is (B, L); logits are the log-probabilities, in the dtype of the weights."""
+        assert isinstance(x_t, Tensor)
+        return Posterior(
+            _marginals(fitting(x_t, self.values) + self.log_weights, self.values, self.categories)
+        )
+
+
+def fitting(
+    x_t: Int[Tensor, "rows length"], values: Int[Tensor, "cases length"]
+) -> Float[Tensor, "rows cases"]:
+    """0 where a case agrees with all that is seen of a row, ``IMPOSSIBLE`` where it does not."""
+    agrees = ((x_t[:, None] == MASK) | (x_t[:, None] == values)).all(-1)
+    return torch.where(agrees, 0.0, IMPOSSIBLE)
+
+
+def _marginals(
+    log_weights: Float[Tensor, "rows cases"], values: Int[Tensor, "cases length"], categories: int
+) -> Float[Tensor, "rows length categories"]:
+    """Log-probability of each element's categories under weighted cases."""
+    one_hot = torch.nn.functional.one_hot(values, categories).to(log_weights)
+    share = torch.einsum("bn,nlk->blk", log_weights.softmax(-1), one_hot)
+    return share.log().clamp(min=IMPOSSIBLE)

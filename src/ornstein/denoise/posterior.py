@@ -13,7 +13,8 @@ class Posterior:
     r"""What is believed about the clean sample given the noisy one.
 
     Attributes:
-        mean: $E[x\mid x_t]$, shaped like the sample.
+        mean: of numbers $E[x\mid x_t]$, shaped like them; of categories (rows, *elements, K) float32 logits of each
+            element's clean value, where what is seen is certain (``masked.certain``). By field, where the sample is.
     """
 
     mean: Sample

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal, Protocol, runtime_checkable
+from typing import Annotated, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Shaped
@@ -50,16 +50,40 @@ class Coefficients:
 
 @runtime_checkable
 class Path(Protocol):
-    """Anything that says how much data and how much noise is in $x_t$, and finds the time of a noise level."""
+    """Anything that says how much data and how much noise is in $x_t$, mixes them, and finds the time of a level.
+
+    Coefficients are shaped like the time; a path that gives each element a clock of its own (``clocks.Warped``) turns
+    times (B,) into coefficients (B, elements).
+    """
 
     def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients: ...
+
+    def mix(
+        self, x: Shaped[Tensor, "*shape"], noise: Shaped[Tensor, "*shape"], c: Coefficients
+    ) -> Shaped[Tensor, "*shape"]:
+        """$x_t$ of clean data and noise, by coefficients that broadcast against them."""
+        ...
 
     def time(self, logsnr: Float[Tensor, "*level"]) -> Float[Tensor, "*level"]:
         """The inverse of ``logsnr(t)``, in [0, 1]; accepts +-inf."""
         ...
 
 
-class Cosine(Config):
+Paths: TypeAlias = Path | Mapping[str, Path]
+"""One path for all fields, or one by field."""
+
+
+class Gaussian(Config):
+    """What all Gaussian paths share."""
+
+    def mix(
+        self, x: Float[Tensor, "*shape"], noise: Float[Tensor, "*shape"], c: Coefficients
+    ) -> Float[Tensor, "*shape"]:
+        r"""$\alpha x+\sigma\varepsilon$."""
+        return c.alpha * x + c.sigma * noise
+
+
+class Cosine(Gaussian):
     r"""$\alpha=\cos(\pi t/2),\ \sigma=\sin(\pi t/2)$ (Nichol & Dhariwal 2021, arXiv 2102.09672, without offset)."""
 
     kind: Literal["cosine"] = "cosine"
@@ -72,7 +96,7 @@ class Cosine(Config):
         return torch.atan(torch.exp(-logsnr / 2)) * (2 / math.pi)
 
 
-class Flow(Config):
+class Flow(Gaussian):
     r"""$\alpha=1-t,\ \sigma=t$: rectified flow (Liu et al. 2022, arXiv 2209.03003; Lipman et al. 2210.02747)."""
 
     kind: Literal["flow"] = "flow"
@@ -84,7 +108,7 @@ class Flow(Config):
         return torch.sigmoid(-logsnr / 2)
 
 
-class LinearBeta(Config):
+class LinearBeta(Gaussian):
     r"""Continuous variance-preserving path with $\beta(t)=\beta_0+t(\beta_1-\beta_0)$.
 
     $\log\alpha^2 = -\int_0^t\beta = -t\beta_0 - t^2(\beta_1-\beta_0)/2$ (Song et al. 2021, arXiv 2011.13456, eq. 32).
@@ -105,7 +129,7 @@ class LinearBeta(Config):
         return t.clamp(0, 1)
 
 
-class DiscreteBeta(Config):
+class DiscreteBeta(Gaussian):
     r"""The discrete grid of DDPM and Stable Diffusion, exact at its own times and usable between them.
 
     Step $i$ of $N$ (counted from 0) stands at $t=(i+1)/N$ with $\bar\alpha_i=\prod_{j\le i}(1-\beta_j)$
@@ -166,7 +190,7 @@ class DiscreteBeta(Config):
         return ((above - 1 + part) / self.steps).clamp(0, 1).to(logsnr.dtype)
 
 
-class VarianceExploding(Config):
+class VarianceExploding(Gaussian):
     r"""$\alpha=1,\ \sigma^2=\sigma_{\min}^2\left((\sigma_{\max}/\sigma_{\min})^{2t}-1\right)$.
 
     The exact marginal of the variance-exploding equation started from clean data
@@ -205,7 +229,7 @@ def _variance_preserving(log_alpha_bar: Tensor) -> Coefficients:
     return Coefficients((log_alpha_bar / 2).exp(), (-torch.expm1(log_alpha_bar)).clamp(min=0).sqrt())
 
 
-def coefficients(path: Path | Mapping[str, Path], t: Time) -> Coefficients | Mapping[str, Coefficients]:
+def coefficients(path: Paths, t: Time) -> Coefficients | Mapping[str, Coefficients]:
     """Coefficients of one path, or of each field's own path (then `t` may be shared or given by field)."""
     if isinstance(path, Mapping):
         return {name: p(t[name] if isinstance(t, Mapping) else t) for name, p in path.items()}
@@ -214,20 +238,19 @@ def coefficients(path: Path | Mapping[str, Path], t: Time) -> Coefficients | Map
     return path(t)
 
 
-def corrupt(path: Path | Mapping[str, Path], x: Sample, t: Time, noise: Sample) -> Sample:
-    r"""Draw $x_t=\alpha(t)x+\sigma(t)\varepsilon$.
+def corrupt(path: Paths, x: Sample, t: Time, noise: Sample) -> Sample:
+    r"""Draw $x_t$: each path mixes data and noise of its own kind.
 
     Args:
         path: one path for all fields, or one by field.
         x: clean sample, any shape (B, ...).
-        t: times, a prefix of the sample's shape.
-        noise: standard normal, shaped like `x`.
+        t: times, a prefix of the sample's shape; one for each field or shared.
+        noise: as ``noise.row_noise`` draws it: standard normal for numbers, uniform for categories, shaped like `x`.
     """
-    return fieldwise(_mix, x, noise, coefficients(path, t))
+    return fieldwise(_mixed, x, noise, path, coefficients(path, t))
 
 
-def _mix(
-    x: Float[Tensor, "*shape"], noise: Float[Tensor, "*shape"], c: Coefficients
-) -> Float[Tensor, "*shape"]:
-    c = c.like(x)
-    return c.alpha * x + c.sigma * noise
+def _mixed(
+    x: Shaped[Tensor, "*shape"], noise: Shaped[Tensor, "*shape"], path: Path, c: Coefficients
+) -> Shaped[Tensor, "*shape"]:
+    return path.mix(x, noise, c.like(x))

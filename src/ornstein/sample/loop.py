@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -17,8 +16,12 @@ from torch import Tensor
 
 from ornstein.denoise.posterior import Denoiser, Posterior
 from ornstein.process.fields import Sample, Time, fieldwise, first_tensor, select_rows
+from ornstein.process.masked import certain
 from ornstein.process.noise import row_noise
 from ornstein.sample.stepper import Method, Paths
+
+Grid: TypeAlias = Float[Tensor, "times ..."] | Mapping[str, Float[Tensor, "times ..."]]
+"""Falling times of a row, or of each of its fields, equally many."""
 
 Active: TypeAlias = Shaped[Tensor, "active *part"] | Mapping[str, Shaped[Tensor, "active ..."]]
 """As ``Sample``: the rows that have not finished."""
@@ -53,7 +56,7 @@ def trajectory(
     denoiser: Denoiser,
     path: Paths,
     x: Sample,
-    grids: Float[Tensor, "times ..."] | Sequence[Float[Tensor, "_ ..."]],
+    grids: Grid | Sequence[Grid],
     condition: Any,
     seeds: Sequence[int],
     control: Control | None = None,
@@ -68,7 +71,8 @@ def trajectory(
         path: one path, or one by field.
         x: samples at the first time of each grid.
         grids: falling times, (steps + 1,) shared or one a row; float64 is best. (steps + 1, *elements) where
-            elements stand at different times, for example known ones at 0 throughout.
+            elements stand at different times, for example known ones at 0 throughout; a mapping of such where those of
+            several fields do.
         condition: anything with rows (``select_rows`` splits it), given to the denoiser.
         seeds: one a row, for stochastic methods.
         control: changes the samples after each step.
@@ -77,16 +81,17 @@ def trajectory(
         ValueError: if the number of grids or of seeds is not the number of rows.
     """
     rows = first_tensor(x).shape[0]
-    each = [grids] * rows if isinstance(grids, Tensor) else list(grids)
+    each = [grids] * rows if isinstance(grids, Tensor | Mapping) else list(grids)
     if len(each) != rows or len(seeds) != rows:
         raise ValueError(f"{rows} rows need as many grids and seeds, not {len(each)} and {len(seeds)}")
-    steps = max((len(grid) - 1 for grid in each), default=0)
+    lengths = [len(first_tensor(grid)) - 1 for grid in each]
+    steps = max(lengths, default=0)
     x = fieldwise(torch.clone, x)
     means: Sample | None = None
     memory, active = method.fresh(x), list(range(rows))
     yield State(0, steps, fieldwise(torch.clone, x), None)
     for step in range(steps):
-        staying = [k for k, row in enumerate(active) if len(each[row]) - 1 > step]
+        staying = [k for k, row in enumerate(active) if lengths[row] > step]
         if len(staying) < len(active):
             memory = select_rows(memory, torch.tensor(staying))
             active = [active[k] for k in staying]
@@ -95,10 +100,9 @@ def trajectory(
         )
         index = torch.tensor(active)
         if control is not None:
-            like = first_tensor(moved)
-            moved = control(moved, torch.stack([each[row][step + 1] for row in active]).to(like), index)
+            moved = control(moved, _times(each, active, step + 1, moved), index)
         x = fieldwise(_replace, x, moved, index)
-        means = fieldwise(_replace, x if means is None else means, mean, index)
+        means = fieldwise(_replace, fieldwise(_unasked, x, mean) if means is None else means, mean, index)
         yield State(step + 1, steps, x, means)
 
 
@@ -107,7 +111,7 @@ def _advance(
     denoiser: Denoiser,
     path: Paths,
     x: Sample,
-    grids: Sequence[Float[Tensor, "_ ..."]],
+    grids: Sequence[Grid],
     condition: Any,
     seeds: Sequence[int],
     memory: Mapping[str, Any],
@@ -119,13 +123,37 @@ def _advance(
     index = torch.tensor(active)
     here = x if whole else select_rows(x, index)
     wanted = condition if whole else select_rows(condition, index)
-    like = first_tensor(x)
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    t, s = (torch.stack([grids[row][step + k] for row in active]).to(like.device, dtype) for k in (0, 1))
+    t, s = (_times(grids, active, step + k, x) for k in (0, 1))
     denoise = _Watched(denoiser, wanted, here)
-    noise = partial(row_noise, [seeds[row] for row in active], step + 1, here)
+    noise = _Draws([seeds[row] for row in active], step + 1, here)
     moved, memory = method.step(denoise, path, here, t, s, memory, noise)
     return moved, denoise.mean, memory
+
+
+def _times(grids: Sequence[Grid], active: Sequence[int], step: int, x: Sample) -> Time:
+    """Where the active rows stand at a step; as exact as the numbers of the sample are, float32 at least."""
+    parts = [x] if isinstance(x, Tensor) else list(x.values())
+    exact = any(part.dtype == torch.float64 for part in parts)
+    dtype, device = torch.float64 if exact else torch.float32, parts[0].device
+    first = grids[active[0]]
+    if isinstance(first, Tensor):
+        return torch.stack([cast(Tensor, grids[row])[step] for row in active]).to(device, dtype)
+    each = [cast(Mapping[str, Tensor], grids[row]) for row in active]
+    return {name: torch.stack([grid[name][step] for grid in each]).to(device, dtype) for name in first}
+
+
+@dataclass(slots=True)
+class _Draws:
+    """Noise of one step; another at each call."""
+
+    seeds: Sequence[int]
+    step: int
+    like: Sample
+    calls: int = 0
+
+    def __call__(self) -> Sample:
+        self.calls += 1
+        return row_noise(self.seeds, self.step, self.like, self.calls - 1)
 
 
 @dataclass(slots=True)
@@ -142,9 +170,18 @@ class _Watched:
         return posterior
 
 
+def _unasked(
+    x: Shaped[Tensor, "rows *shape"], mean: Float[Tensor, "active ..."]
+) -> Float[Tensor, "rows ..."]:
+    """What is believed of rows that nobody was asked about: numbers are what they are, hidden categories anything."""
+    if x.is_floating_point():
+        return x
+    return certain(x, mean.new_zeros(len(x), *mean.shape[1:]))
+
+
 def _replace(
-    x: Float[Tensor, "rows *shape"], part: Float[Tensor, "active *shape"], index: Int[Tensor, " active"]
-) -> Float[Tensor, "rows *shape"]:
+    x: Shaped[Tensor, "rows *shape"], part: Shaped[Tensor, "active *shape"], index: Int[Tensor, " active"]
+) -> Shaped[Tensor, "rows *shape"]:
     if part.shape == x.shape:
         return part
     return x.index_copy(0, index.to(x.device), part)
@@ -155,7 +192,7 @@ def sample(
     denoiser: Denoiser,
     path: Paths,
     x: Sample,
-    grids: Float[Tensor, "times ..."] | Sequence[Float[Tensor, "_ ..."]],
+    grids: Grid | Sequence[Grid],
     condition: Any,
     seeds: Sequence[int],
 ) -> Sample:

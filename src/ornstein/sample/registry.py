@@ -5,6 +5,7 @@ from __future__ import annotations
 from ornstein.errors import UsageError, nearest
 from ornstein.sample.corrector import mending
 from ornstein.sample.history import since
+from ornstein.sample.masked import confidence, first_hitting, hits, remasking, unmask
 from ornstein.sample.multistep import deis_3, dpmpp_2m, dpmpp_3m, ipndm_4, unipc_3
 from ornstein.sample.restart import restart, restarted
 from ornstein.sample.stepper import Method
@@ -37,6 +38,22 @@ METHODS: dict[str, Method] = {
     ),
 }
 
+TOKEN_METHODS: dict[str, Method] = {
+    "unmask": Method(unmask, 1, 1, True, "each hidden element comes up at random, by the process's own law"),
+    "first-hitting": Method(
+        first_hitting, 1, 1, True, "one element a step, exact; as many steps as elements", arrange=hits
+    ),
+    "confidence": Method(
+        confidence(0.0),
+        1,
+        1,
+        True,
+        "the surest elements first; good in few steps, less varied than the model",
+    ),
+    "remask": Method(remasking, 1, 1, True, "hides some again: mends mistakes, wants many steps"),
+}
+"""Of categories: what numbers have ``METHODS`` for."""
+
 
 def evaluations(name: str) -> int:
     """Of the network, that a step of the method called `name` makes; fitted samplers make one."""
@@ -49,6 +66,15 @@ def find_method(name: str) -> Method:
     Raises:
         UsageError: unknown name; names the nearest known one.
     """
-    if name not in METHODS:
-        raise UsageError(f"unknown sampler {name!r}{nearest(name, METHODS)}")
-    return METHODS[name]
+    return _find(name, METHODS)
+
+
+def find_token_method(name: str) -> Method:
+    """Return the method of categories called `name`; raises as ``find_method`` does."""
+    return _find(name, TOKEN_METHODS)
+
+
+def _find(name: str, methods: dict[str, Method]) -> Method:
+    if name not in methods:
+        raise UsageError(f"unknown sampler {name!r}{nearest(name, methods)}")
+    return methods[name]

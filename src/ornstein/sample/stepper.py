@@ -12,21 +12,19 @@ from torch import Tensor
 
 from ornstein.denoise.posterior import Bound
 from ornstein.process.fields import Sample, Time
-from ornstein.process.gaussian import Coefficients, Path
+from ornstein.process.gaussian import Coefficients, Path, Paths
 from ornstein.process.times import TimeGrid
 
 Memory: TypeAlias = Mapping[str, Shaped[Tensor, "rows ..."] | Mapping[str, Shaped[Tensor, "rows ..."]]]
 """What a multistep method remembers: a value with one entry a row, so rows may come and go."""
-
-Paths: TypeAlias = Path | Mapping[str, Path]
 
 
 @runtime_checkable
 class Step(Protocol):
     """``step(denoise, path, x, t, s, memory, noise) -> (x at s, memory)``; pure, for rows or elements at any times.
 
-    Where ``t == s`` nothing moves. `noise()` draws standard normal noise shaped like `x`; only stochastic methods
-    call it, once a step.
+    Where ``t == s`` nothing moves. `noise()` draws what ``noise.row_noise`` does for `x`, anew at each call; only
+    stochastic methods call it.
     """
 
     def __call__(
@@ -51,6 +49,13 @@ def grid_times(grid: TimeGrid, steps: int, path: Path) -> Float[Tensor, " times"
     return grid.times(steps, path)
 
 
+def as_given(
+    times: Float[Tensor, "times *elements"], path: Path, seed: int
+) -> Float[Tensor, "times *elements"]:
+    """The times themselves."""
+    return times
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """A stepper and what is known of it.
@@ -63,6 +68,8 @@ class Method:
         summary: one line for the user.
         fresh: memory of rows that have no past yet, as neutral values.
         times: that it visits, of a grid and a number of steps.
+        arrange: from falling times of each element of a row (times, *elements), to those that it visits, of a path and
+            the row's seed; most methods visit what they are given.
     """
 
     step: Step
@@ -72,6 +79,9 @@ class Method:
     summary: str
     fresh: Callable[[Sample], Memory] = no_memory
     times: Callable[[TimeGrid, int, Path], Float[Tensor, " times"]] = grid_times
+    arrange: Callable[[Float[Tensor, "times *elements"], Path, int], Float[Tensor, "visited *elements"]] = (
+        as_given
+    )
 
 
 def noise_ratio(here: Coefficients, there: Coefficients) -> Float[Tensor, "..."]:
