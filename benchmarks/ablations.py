@@ -30,9 +30,10 @@ from ornstein.evaluate.estimate import Estimate
 from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
 from ornstein.evaluate.samples import Settings
 from ornstein.model import Model
-from ornstein.recipes import find_recipe
+from ornstein.recipes.emoji import emoji
 from ornstein.recipes.recipe import Recipe
-from ornstein.train.loop import Trainer, flops_per_sample, resolve
+from ornstein.train.loop import Trainer
+from ornstein.train.pictures import PictureTask, flops_per_sample, resolve
 
 BASE = (
     'training.stages=[{"size":32,"batch":256}]', "training.ema=[5000,20000]", "training.prompts=[]",
@@ -68,7 +69,7 @@ VARIATIONS = (
 
 def recipe_of(variation: Variation, pack: Path, samples: int) -> Recipe:
     """The variation's recipe, as long as the base of `samples` is in operations, in whole batches."""
-    base = override(find_recipe("emoji"), [*BASE, f"data.pack={pack}"])
+    base = override(emoji(), [*BASE, f"data.pack={pack}"])
     changed = override(base, variation.settings)
     ratio, batch = _cost(base) / _cost(changed), changed.training.stages[0].batch
     return override(changed, [f"training.samples={round(samples * ratio / batch) * batch}"])
@@ -97,10 +98,11 @@ def bundle_of(variation: Variation, recipe: Recipe, pack: Pack, out: Path, capti
         (run / "cache").symlink_to(captions.resolve())
     if variation.weights_of is None:
         torch.compiler.reset()  # or the limit of compilations that one process may hold is reached
-        finish(Trainer(resolved, pack, run), run)
+        finish(Trainer(PictureTask(resolved, pack, run / "cache"), run), run)
         return bundle
     trained = Model.load(run / "bundle")
-    weights = trained.network if variation.averaged else Trainer(trained.recipe, pack, run).model.network
+    task = PictureTask(trained.recipe, pack, run / "cache")
+    weights = trained.network if variation.averaged else Trainer(task, run).model.network
     model = Model(
         trained.recipe.model_copy(update={"sampling": recipe.sampling}),
         weights,

@@ -40,7 +40,8 @@ from ornstein.net.backbone import training_flops
 from ornstein.output import grid
 from ornstein.recipes.fashion import fashion
 from ornstein.recipes.recipe import Recipe
-from ornstein.train.loop import Trainer, resolve
+from ornstein.train.loop import Trainer
+from ornstein.train.pictures import PictureTask, resolve
 
 NETWORKS: dict[str, tuple[str, ...]] = {"U-Net": ("network.kind=unet",), "transformer": ()}
 BUDGET = 1.1e14  # about ten minutes of either on one core
@@ -76,7 +77,7 @@ def trained(recipe: Recipe, pack: Pack, run: Path) -> Model:
     if not bundle.is_dir():
         run.mkdir(parents=True, exist_ok=True)
         torch.compiler.reset()  # or the limit of compilations that one process may hold is reached
-        finish(Trainer(recipe, pack, run), run)
+        finish(Trainer(PictureTask(recipe, pack, run / "cache"), run), run)
     if Bundle.open(bundle).facts.recipe != recipe:
         raise OrnsteinError(f"{bundle} was made by another recipe: delete it, or choose another --out")
     return Model.load(bundle)

@@ -34,7 +34,8 @@ from ornstein.data.write import write_pack
 from ornstein.errors import OrnsteinError
 from ornstein.recipes import find_recipe
 from ornstein.recipes.recipe import Recipe, Stage
-from ornstein.train.loop import Trainer, flops_per_sample, resolve
+from ornstein.train.loop import Trainer
+from ornstein.train.pictures import PictureTask, flops_per_sample, resolve
 
 SIDE, PRODUCTS = 2048, 4  # products between two steps
 WARM_UP = 3  # steps that compile and fill caches
@@ -101,6 +102,7 @@ def made_up_pack(folder: Path, recipe: Recipe, size: int, count: int = 512) -> P
 def trainer_of(name: str, size: int, batch: int, scratch: Path) -> Trainer:
     """The recipe's real trainer at one resolution, in a scratch run that borrows the caption cache of a real one."""
     recipe = find_recipe(name)
+    assert isinstance(recipe, Recipe)
     pack = Path(recipe.data.pack)
     if not (pack / HEADER).is_file():
         print(f"no pack at {pack}: using pictures of noise", file=sys.stderr)
@@ -120,7 +122,7 @@ def trainer_of(name: str, size: int, batch: int, scratch: Path) -> Trainer:
         if done == of:
             print(f"captions: {of:,}", file=sys.stderr)
 
-    return Trainer(resolved, opened, run, caption_progress=tell)
+    return Trainer(PictureTask(resolved, opened, run / "cache", caption_progress=tell), run)
 
 
 def measure(trainer: Trainer, size: int, batch: int, seconds: float) -> dict[str, Any]:
@@ -131,7 +133,7 @@ def measure(trainer: Trainer, size: int, batch: int, seconds: float) -> dict[str
         next(steps)
     rate()
     before = len(rate.seen)
-    watch.around(trainer, "_batch", "data")
+    watch.around(trainer.task, "batch", "data")
     watch.around(trainer, "_step", "forward, backward, clip")
     watch.around(trainer.optimiser, "step", "optimisers")
     for average in trainer.averages:

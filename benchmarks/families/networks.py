@@ -19,7 +19,7 @@ from ornstein.recipes.recipe import (
     Recipe,
     TrainingSection,
 )
-from ornstein.train.loop import resolve
+from ornstein.train.pictures import resolve
 
 SHAPE = PatchedConfig(transformer=TransformerConfig(width=128, depth=4, heads=4), patch=4, bottleneck=32)
 STATES = 1  # width of condition states; none is ever given, so the null token is all the network sees
@@ -30,7 +30,7 @@ def recipe_of(pack: Pack, shape: PatchedConfig = SHAPE) -> Recipe:
     the diffusion's, are those of the recipe `fashion`.
 
     Raises:
-        OrnsteinError: see ``ornstein.train.loop.resolve``; UsageError where the patch does not divide the pictures.
+        OrnsteinError: see ``ornstein.train.pictures.resolve``; UsageError where the patch does not divide the pictures.
     """
     base = fashion()
     stages = tuple(stage.model_copy(update={"size": pack.size}) for stage in base.training.stages)

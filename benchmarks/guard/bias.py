@@ -45,7 +45,8 @@ from ornstein.recipes.recipe import (
     TrainingSection,
 )
 from ornstein.rng import stream
-from ornstein.train.loop import Trainer, resolve
+from ornstein.train.loop import Trainer
+from ornstein.train.pictures import PictureTask, resolve
 
 PLANTED = ((0.10, 0.90, 0.0), (0.03, 0.97, 0.0), (0.30, 0.40, 0.30))  # female, male, open
 LEARNED = 0.10  # share of women that amplification is reckoned against
@@ -153,7 +154,8 @@ def trained(where: Path, samples: int, pictures: int) -> None:
             ),
             sampling=SamplingSection(size=28, guidance=1.0),
         )  # fmt: skip
-        trainer = Trainer(resolve(recipe, pack), pack, Path(scratch) / "run")
+        run = Path(scratch) / "run"
+        trainer = Trainer(PictureTask(resolve(recipe, pack), pack, run / "cache"), run)
         for report in trainer.steps():
             if report.progress.step % 100 == 0:
                 print(f"step {report.progress.step}, loss {report.loss:.3f}", file=sys.stderr)

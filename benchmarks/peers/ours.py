@@ -16,7 +16,8 @@ from ornstein.recipes.fashion import fashion
 from ornstein.recipes.recipe import ClassesCondition, Recipe
 from ornstein.request import BATCHES
 from ornstein.sample.loop import sample_last
-from ornstein.train.loop import Trainer, resolve
+from ornstein.train.loop import Trainer
+from ornstein.train.pictures import PictureTask, resolve
 
 ENDLESS = 10**9  # samples: the clock ends the run
 
@@ -47,9 +48,10 @@ class Ornstein:
     def __init__(self, pack: Pack, folder: Path, unconditional: bool, settings: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._unconditional = unconditional
-        self._trainer = Trainer(resolve(override(recipe_of(unconditional), settings), pack), pack, folder)
+        self._recipe = recipe = resolve(override(recipe_of(unconditional), settings), pack)
+        self._trainer = Trainer(PictureTask(recipe, pack, folder / "cache"), folder)
         self._steps = self._trainer.steps()
-        sampling = self._trainer.recipe.sampling
+        sampling = self._recipe.sampling
         self.settings: dict[str, Any] = {
             "network": ", ".join(["recipe fashion", *settings]), "batch": self._trainer.recipe.training.stages[0].batch,
             "parameters": sum(p.numel() for p in self._trainer.model.network.parameters()),
@@ -67,7 +69,7 @@ class Ornstein:
 
     def sample(self, count: int, seed: int) -> tuple[np.ndarray, str]:
         """As ``Contestant``: the recipe's own defaults, on the averaged weights."""
-        model, sampling = self._trainer.averaged_model(), self._trainer.recipe.sampling
+        model, sampling = self._trainer.averaged_model(), self._recipe.sampling
         assert isinstance(model.recipe.condition, ClassesCondition)
         names = ("",) if self._unconditional else model.recipe.condition.names
         made: list[np.ndarray] = []

@@ -24,7 +24,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ornstein.config import Config, changes, parse
+from ornstein.config import Config, parse
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedRecipe
@@ -109,6 +109,10 @@ class ImportedFacts(Facts):
     recipe: ImportedRecipe
 
 
+KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts}
+"""By the ``kind`` of their recipe; recipes of pictures from when there was one kind do not name it."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A bundle on disk whose header has been read.
@@ -170,8 +174,8 @@ class Bundle:
 def read_facts(values: Mapping[str, Any]) -> Facts:
     """The header of plain values. Raises UsageError."""
     recipe = values.get("recipe")
-    imported = isinstance(recipe, dict) and recipe.get("kind") == "imported"
-    return parse(ImportedFacts if imported else Facts, values)
+    kind = recipe.get("kind") if isinstance(recipe, dict) else None
+    return parse(KINDS.get(kind, Facts) if isinstance(kind, str) else Facts, values)
 
 
 def _read_header(folder: Path) -> dict[str, Any]:
@@ -208,13 +212,10 @@ def _fingerprint(facts: Facts) -> str:
     Choices left at their defaults do not count, so that a bundle keeps its fingerprint when recipes learn new ones.
     The default of a choice that counts must therefore never change.
     """
-    recipe = facts.recipe
-    asked = [changes(part) for part in (recipe.condition, recipe.codec, recipe.network, recipe.process)]
-    grid = [changes(recipe.sampling.grid), recipe.sampling.interval]
     weights: Any = facts.files.get(WEIGHTS)
     if isinstance(facts, ImportedFacts):  # weights, configs and tokenizers: what lies in subfolders
         weights = {name: digest for name, digest in facts.files.items() if name.count("/") > 1}
-    key = json.dumps([asked, grid, weights, facts.encoder], sort_keys=True)
+    key = json.dumps([*facts.recipe.identity, weights, facts.encoder], sort_keys=True)
     return hashlib.sha256(key.encode()).hexdigest()
 
 

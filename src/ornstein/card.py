@@ -21,20 +21,17 @@ def card_text(facts: Facts, metrics: Mapping[str, Any]) -> str:
     if isinstance(facts.recipe, ImportedRecipe):
         return _imported(facts, facts.recipe, metrics)
     parts = [
-        f"# {inline(facts.name)}", _summary(facts), "## Intended use", _use(facts),
-        "## Training data", _data(facts.data), *_forgotten(facts),
+        f"# {inline(facts.name)}", _summary(facts), "## Intended use", facts.recipe.use,
+        "## Training data", _data(facts.data, facts.recipe.items), *_forgotten(facts),
         "## Training", _training(facts), "## Measurements", _measurements(metrics), "## Limits", _limits(facts),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
 def _summary(facts: Facts) -> str:
-    recipe = facts.recipe
-    kind = "RGBA pictures with transparency" if recipe.codec.channels == 4 else "grey pictures"
-    steered = "a short English text" if recipe.condition.kind == "text" else "a class name"
     return (
-        f"A diffusion model that makes {kind} of {recipe.sampling.size} x {recipe.sampling.size} pixels from "
-        f"{steered}: {facts.parameters:,} weights, stored in {facts.dtype}, in {recipe.network.summary}."
+        f"A diffusion model that {facts.recipe.summary}: {facts.parameters:,} weights, stored in {facts.dtype}, in "
+        f"{facts.recipe.network.summary}."
     )
 
 
@@ -64,16 +61,7 @@ def _imported(facts: Facts, recipe: ImportedRecipe, metrics: Mapping[str, Any]) 
     return "\n\n".join(parts) + "\n"
 
 
-def _use(facts: Facts) -> str:
-    size = facts.recipe.sampling.size
-    return (
-        f"Small pictures of the kinds that the training data shows, at {size} pixels, and a starting point for "
-        "fine-tuning. It is not meant for likenesses of people, for text in pictures, or for pictures that are to "
-        "be taken as records of real events."
-    )
-
-
-def _data(data: Data | None) -> str:
+def _data(data: Data | None, items: str) -> str:
     if data is None:
         return "Not recorded in this bundle."
     splits = ", ".join(f"{count:,} {name}" for name, count in sorted(data.splits.items()))
@@ -84,21 +72,24 @@ def _data(data: Data | None) -> str:
     ]
     return "\n".join(
         [
-            f"{data.pictures:,} pictures ({splits}); `manifest.parquet` lists each with licence, holder and source; "
+            f"{data.pictures:,} {items} ({splits}); `manifest.parquet` lists each with licence, holder and source; "
             f"root hash `{data.root}`.",
             "",
             "| set | author | licence | source | trained on | held out |",
             "|---|---|---|---|---:|---:|",
             *rows,
             "",
-            *_by_licence(data),
+            *_by_licence(data, items),
         ]
     )
 
 
 def _forgotten(facts: Facts) -> Iterator[str]:
     if facts.forgotten:
-        lines = [f"- {one.day}: {one.pictures:,} pictures of {inline(one.what)}" for one in facts.forgotten]
+        lines = [
+            f"- {one.day}: {one.pictures:,} {facts.recipe.items} of {inline(one.what)}"
+            for one in facts.forgotten
+        ]
         told = "Taken out of manifest and index since; the weights still know them, until the model is trained again:"
         yield "\n".join([told, "", *lines])
 
@@ -114,12 +105,12 @@ def opening(text: str) -> str:
     return _BLOCK.sub(r"\g<0>\\", inline(text))
 
 
-def _by_licence(data: Data) -> Iterator[str]:
+def _by_licence(data: Data, items: str) -> Iterator[str]:
     counts: dict[str, int] = {}
     for origin in data.origins:
         counts[origin.licence] = counts.get(origin.licence, 0) + origin.trained
     for licence, count in sorted(counts.items(), key=lambda item: -item[1]):
-        yield f"- {opening(licence) if licence else 'no licence named'}: {count:,} pictures trained on"
+        yield f"- {opening(licence) if licence else 'no licence named'}: {count:,} {items} trained on"
 
 
 def _training(facts: Facts) -> str:
@@ -175,12 +166,5 @@ def _listed(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def _limits(facts: Facts) -> str:
-    sizes = sorted({stage.size for stage in facts.recipe.training.stages})
-    trained = " and ".join(str(size) for size in sizes)
-    lines = [f"- Trained at {trained} pixels; other sizes are asked of it at the user's risk."]
-    if facts.recipe.condition.kind == "text":
-        lines.append(f"- Prompts are read in English and cut to {facts.recipe.condition.length} tokens.")
-    else:
-        lines.append(f"- It knows {len(facts.recipe.condition.names)} classes and nothing else.")
-    lines.append("- It shows what its training data shows, with that data's choices and gaps.")
-    return "\n".join(lines)
+    shows = "It shows what its training data shows, with that data's choices and gaps."
+    return "\n".join(f"- {limit}" for limit in (*facts.recipe.limits, shows))

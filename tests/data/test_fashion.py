@@ -12,7 +12,7 @@ from ornstein.config import override
 from ornstein.data import fashion
 from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
-from ornstein.recipes import find_recipe
+from ornstein.recipes.fashion import fashion as fashion_recipe
 from tests.train.conftest import trainer_of
 
 
@@ -47,7 +47,7 @@ def test_pictures_classes_and_splits(folder: Path, tmp_path: Path) -> None:
 def test_the_recipe_trains_on_the_pack(folder: Path, tmp_path: Path) -> None:
     pack = fashion.build(tmp_path / "out", folder=folder)
     settings = ["training.samples=16", "network.transformer.depth=1", f"data.pack={pack}"]
-    trainer = trainer_of(override(find_recipe("fashion"), settings), tmp_path / "run")
+    trainer = trainer_of(override(fashion_recipe(), settings), tmp_path / "run")
     assert [report.progress.seen for report in trainer.steps()] == [16]
     model = trainer.averaged_model()
     assert {out.array.shape for out in model.generate(fashion.CLASSES, seeds=1, steps=2)} == {(28, 28, 1)}

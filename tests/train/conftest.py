@@ -25,7 +25,8 @@ from ornstein.recipes.recipe import (
     Stage,
     TrainingSection,
 )
-from ornstein.train.loop import Trainer, resolve
+from ornstein.train.loop import Trainer
+from ornstein.train.pictures import PictureTask, resolve
 
 NAMES = ("red", "green", "blue")
 
@@ -85,7 +86,7 @@ def tiny_recipe(pack: Path, samples: int = 320, **training: object) -> Recipe:
 def trainer_of(recipe: Recipe, run: Path) -> Trainer:
     """The trainer of a recipe, resolved on its pack."""
     pack = Pack.open(Path(recipe.data.pack))
-    return Trainer(resolve(recipe, pack), pack, run)
+    return Trainer(PictureTask(resolve(recipe, pack), pack, run / "cache"), run)
 
 
 @pytest.fixture(scope="session")

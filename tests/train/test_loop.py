@@ -13,7 +13,8 @@ from ornstein.data.pack import Pack
 from ornstein.errors import OrnsteinError
 from ornstein.process.times import LogitNormal
 from ornstein.recipes.recipe import Stage
-from ornstein.train.loop import flops_per_sample, resolve, stage_at
+from ornstein.train.loop import stage_at
+from ornstein.train.pictures import resolve
 from tests.train.conftest import NAMES, make_pack, tiny_recipe, trainer_of
 
 
@@ -36,7 +37,7 @@ def test_gradient_does_not_depend_on_the_parts_a_batch_is_split_into(discs: Path
         torch.manual_seed(0)
         with torch.no_grad():  # the head starts at zero, where most gradients vanish
             trainer.model.network.backbone.head.weight.normal_(std=0.1)
-        trainer._step(trainer._batch(Stage(size=16, batch=12), 12))
+        trainer._step(trainer.task.batch(Stage(size=16, batch=12), 0, 12))
         return {n: p.grad for n, p in trainer.model.network.named_parameters() if p.grad is not None}
 
     whole, split = gradient(1), gradient(4)
@@ -47,9 +48,9 @@ def test_gradient_does_not_depend_on_the_parts_a_batch_is_split_into(discs: Path
 
 def test_a_batch_is_a_pure_function_of_seed_and_step(discs: Path, tmp_path: Path) -> None:
     stage = Stage(size=16, batch=8)
-    first = trainer_of(tiny_recipe(discs), tmp_path / "a")._batch(stage, 8)
-    again = trainer_of(tiny_recipe(discs), tmp_path / "b")._batch(stage, 8)
-    other = trainer_of(tiny_recipe(discs, seed=1), tmp_path / "c")._batch(stage, 8)
+    first = trainer_of(tiny_recipe(discs), tmp_path / "a").task.batch(stage, 0, 8)
+    again = trainer_of(tiny_recipe(discs), tmp_path / "b").task.batch(stage, 0, 8)
+    other = trainer_of(tiny_recipe(discs, seed=1), tmp_path / "c").task.batch(stage, 0, 8)
     assert torch.equal(first.noise, again.noise) and torch.equal(first.t, again.t)
     assert torch.equal(first.x, again.x) and torch.equal(first.condition.mask, again.condition.mask)
     assert not torch.equal(first.noise, other.noise)
@@ -63,7 +64,7 @@ def test_stages_follow_their_shares(discs: Path) -> None:
 def test_a_stage_may_have_noise_levels_of_its_own(discs: Path, tmp_path: Path) -> None:
     low = LogitNormal(mean=-2.0, deviation=0.5)
     trainer = trainer_of(tiny_recipe(discs), tmp_path)
-    usual, own = (trainer._batch(Stage(size=16, batch=64, times=law), 64).t for law in (None, low))
+    usual, own = (trainer.task.batch(Stage(size=16, batch=64, times=law), 0, 64).t for law in (None, low))
     objective = trainer.recipe.objective.times
     assert isinstance(objective, LogitNormal)
     assert float(torch.logit(usual).median()) == pytest.approx(objective.mean, abs=0.1)
@@ -102,4 +103,4 @@ def test_channels_must_fit(discs: Path) -> None:
 def test_flops_are_six_times_parameters_times_tokens(discs: Path, tmp_path: Path) -> None:
     trainer = trainer_of(tiny_recipe(discs), tmp_path)
     weights = sum(p.numel() for p in trainer.model.network.parameters())
-    assert flops_per_sample(trainer.model, 16) == 6 * weights * (16 + 1)  # 4 x 4 patches and one class token
+    assert trainer.task.flops(Stage(size=16)) == 6 * weights * (16 + 1)  # 4 x 4 patches and one class token

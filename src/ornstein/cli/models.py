@@ -35,8 +35,7 @@ def list_models(as_json: Json = False) -> None:
         typer.echo(f"no models; put bundles under {home()}, or train one: ornstein train emoji")
     for row in rows if not as_json else ():
         facts = (
-            row.get("error")
-            or f"{row['parameters']:,} weights, {row['size']} px, {row['bytes'] / 1e6:.1f} MB"
+            row.get("error") or f"{row['parameters']:,} weights, {row['extent']}, {row['bytes'] / 1e6:.1f} MB"
         )
         typer.echo(f"{row['name']:<20} {facts}")
 
@@ -91,7 +90,7 @@ def _verify_manifest(bundle: Bundle) -> str:
         return "manifest unread: pip install 'ornstein[data]'"
     if root_hash(rows) != data.root or len(rows) != data.pictures:
         raise OrnsteinError(f"{bundle.folder}: the manifest is not the one named in the header")
-    return f"manifest of {len(rows):,} pictures holds"
+    return f"manifest of {len(rows):,} {bundle.facts.recipe.items} holds"
 
 
 def _everything(bundle: Bundle) -> dict[str, Any]:
@@ -116,7 +115,7 @@ def _line(folder: Path) -> dict[str, Any]:
 
     facts = Bundle.open(folder).facts
     return {
-        "folder": str(folder), "parameters": facts.parameters, "size": facts.recipe.sampling.size,
+        "folder": str(folder), "parameters": facts.parameters, "extent": facts.recipe.extent,
         "bytes": _bytes(folder),
     }  # fmt: skip
 

@@ -66,15 +66,20 @@ class MixtureDenoiser:
         """`x_t` is (B, D) and `t` (B,)."""
         assert isinstance(x_t, Tensor)
         assert isinstance(t, Tensor)
+        log_weights, component = self.parts(x_t, t)
+        return Posterior((torch.softmax(log_weights, dim=-1)[..., None] * component).sum(1))
+
+    def parts(
+        self, x_t: Float[Tensor, "rows width"], t: Float[Tensor, " rows"]
+    ) -> tuple[Float[Tensor, "rows parts"], Float[Tensor, "rows parts width"]]:
+        """How likely each part is, as logits, and the posterior mean if it is that one."""
         c = self.path(t)
         alpha, sigma = pad(c.alpha, x_t)[..., None], pad(c.sigma, x_t)[..., None]  # (B, 1, 1)
         means, variances = self.means[None], (self.deviations**2)[None, :, None]  # (1, K, D), (1, K, 1)
         total = alpha**2 * variances + sigma**2  # (B, K, 1)
         residual = x_t[:, None] - alpha * means  # (B, K, D)
         quadratic = (residual**2 / total).sum(-1) + x_t.shape[-1] * total[..., 0].log()
-        responsibility = torch.softmax(self.log_weights - quadratic / 2, dim=-1)[..., None]  # (B, K, 1)
-        component = means + alpha * variances / total * residual
-        return Posterior((responsibility * component).sum(1))
+        return self.log_weights - quadratic / 2, means + alpha * variances / total * residual
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,33 @@ class EnumeratedDenoiser:
         return Posterior(
             _marginals(fitting(x_t, self.values) + self.log_weights, self.values, self.categories)
         )
+
+
+@dataclass(frozen=True)
+class JointDenoiser:
+    r"""The exact denoiser of a mixture whose parts have a Gaussian of numbers and a row of categories each.
+
+    Numbers and categories tell of each other through which part it was: its posterior is proportional to the product
+    of what either field says.
+
+    Attributes:
+        numbers: the mixture of the field "numbers".
+        values: the categories of the field "kinds" in each part.
+        categories: K.
+    """
+
+    numbers: MixtureDenoiser
+    values: Int[Tensor, "parts length"]
+    categories: int
+
+    def __call__(self, x_t: Sample, t: Time, condition: Any = None) -> Posterior:
+        """`x_t` holds "numbers" (B, D) and "kinds" (B, L); `t` is (B,), or that of each field."""
+        assert not isinstance(x_t, Tensor)
+        time = t if isinstance(t, Tensor) else t["numbers"]
+        log_weights, component = self.numbers.parts(x_t["numbers"], time)
+        log_weights = log_weights + fitting(x_t["kinds"], self.values)
+        mean = (torch.softmax(log_weights, dim=-1)[..., None] * component).sum(1)
+        return Posterior({"numbers": mean, "kinds": _marginals(log_weights, self.values, self.categories)})
 
 
 def fitting(

@@ -13,7 +13,7 @@ from ornstein.denoise.posterior import Posterior
 from ornstein.denoise.precondition import LOGSNR_LIMIT
 from ornstein.process.fields import Sample, Time, fieldwise, pad
 from ornstein.process.gaussian import Coefficients, Paths, coefficients
-from ornstein.process.masked import IMPOSSIBLE, certain
+from ornstein.process.masked import certain
 
 
 @runtime_checkable
@@ -74,7 +74,7 @@ def _posterior(
     target: TargetName,
 ) -> Float[Tensor, "rows ..."]:
     if not x.is_floating_point():
-        return certain(x, output.float().clamp(min=IMPOSSIBLE))
+        return certain(x, output.float())
     c = c.like(x)
     a, s = level(c.logsnr)
     return solve(target, x / c.scale, output.to(x.dtype), a, s)

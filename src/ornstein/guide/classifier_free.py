@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ornstein.denoise.posterior import Denoiser, Posterior
@@ -52,7 +52,8 @@ class ClassifierFree:
 
     Rows outside the interval, and rows at scale 1, are evaluated once for each condition; the others, and rows whose
     conditions have to be weighed, once more, in the same batch. Combining posteriors is the same as combining eps, v or
-    flow: all are affine in the mean at a given $x_t$.
+    flow: all are affine in the mean at a given $x_t$. Of categories it is logits that are combined, so laws are
+    multiplied: $\hat p\propto\hat p_-^{1-w}\hat p_+^{\,w}$; only the straight rule is meant for them.
 
     Attributes:
         denoiser: evaluates conditions.
@@ -99,7 +100,7 @@ def _row_time(t: Time) -> Float[Tensor, " rows"]:
 
 def _follow(
     mean: Float[Tensor, "asked *shape"],
-    x: Float[Tensor, "asked *shape"],
+    x: Shaped[Tensor, "asked ..."],
     t: Float[Tensor, "asked ..."],
     rule: Rule,
     weight: Float[Tensor, "rows parts"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from pydantic import BeforeValidator, Field
 from torch import Tensor
 
@@ -35,7 +35,7 @@ class Rule(Protocol):
         positive: Float[Tensor, "rows *shape"],
         negative: Float[Tensor, "rows *shape"],
         scale: Float[Tensor, " rows"],
-        x: Float[Tensor, "rows *shape"],
+        x: Shaped[Tensor, "rows ..."],
         t: Float[Tensor, "rows ..."],
     ) -> Float[Tensor, "rows *shape"]: ...
 
@@ -50,7 +50,7 @@ class Straight(Config):
         positive: Float[Tensor, "rows *shape"],
         negative: Float[Tensor, "rows *shape"],
         scale: Float[Tensor, " rows"],
-        x: Float[Tensor, "rows *shape"],
+        x: Shaped[Tensor, "rows ..."],
         t: Float[Tensor, "rows ..."],
     ) -> Float[Tensor, "rows *shape"]:
         return negative + pad(scale, negative) * (positive - negative)

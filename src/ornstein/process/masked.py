@@ -41,10 +41,8 @@ class Masked(Config):
     schedule: Literal["linear", "cosine"] = "linear"
 
     def __call__(self, t: Float[Tensor, "*time"]) -> Coefficients:
-        if self.schedule == "linear":
-            return Coefficients(1 - t, t)
-        # 1 - sin, written so that it is exactly 0 at t = 1
-        return Coefficients(2 * torch.sin((1 - t) * (math.pi / 4)) ** 2, torch.sin(t * (math.pi / 2)))
+        hidden = t if self.schedule == "linear" else torch.sin(t * (math.pi / 2))
+        return Coefficients(1 - hidden, hidden)  # exact at both ends: what is given is never hidden
 
     def slope(self, t: Float[Tensor, "*time"]) -> Float[Tensor, "*time"]:
         r"""$\alpha'(t)\le0$."""
@@ -72,10 +70,17 @@ class Masked(Config):
 
 
 def certain(x: Int[Tensor, "*shape"], logits: Float[Tensor, "*shape k"]) -> Float[Tensor, "*shape k"]:
-    """Logits of clean values: those given where `x` is hidden, and all weight on `x` where it is seen."""
-    number = torch.arange(logits.shape[-1], device=x.device)
-    known = torch.where(number == x[..., None], 0.0, IMPOSSIBLE).to(logits.dtype)
-    return torch.where((x == MASK)[..., None], logits, known)
+    """Logits of clean values: those given where `x` is hidden, and all weight on `x` where it is seen.
+
+    What is -inf becomes ``IMPOSSIBLE``.
+    """
+    logits = logits.clamp(min=IMPOSSIBLE)
+    seen = x != MASK
+    known = logits.new_full((int(seen.sum()), logits.shape[-1]), IMPOSSIBLE)
+    logits[seen] = known.scatter_(
+        1, x[seen][:, None], 0.0
+    )  # writes what is seen only: vocabularies are large
+    return logits
 
 
 def posterior(

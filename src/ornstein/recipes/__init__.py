@@ -1,4 +1,4 @@
-"""Recipes: a flagship or a modality is one small function that returns a Recipe."""
+"""Recipes: a flagship or a kind of data is one small function that returns a recipe."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from ornstein.errors import UsageError, nearest
 from ornstein.recipes.emoji import emoji
 from ornstein.recipes.fashion import fashion
 from ornstein.recipes.folder import folder
-from ornstein.recipes.recipe import Recipe
+from ornstein.recipes.recipe import Recipe, TrainedRecipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"emoji": emoji, "fashion": fashion, "folder": folder}
+RECIPES: dict[str, Callable[[], TrainedRecipe]] = {"emoji": emoji, "fashion": fashion, "folder": folder}
+KINDS: dict[str, type[TrainedRecipe]] = {}
+"""By the ``kind`` that they name; those of pictures name none."""
 
 
-def find_recipe(name: str) -> Recipe:
+def find_recipe(name: str) -> TrainedRecipe:
     """Return the recipe called `name`.
 
     Raises:
@@ -27,7 +29,7 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]()
 
 
-def read_recipe(file: Path) -> Recipe:
+def read_recipe(file: Path) -> TrainedRecipe:
     """Read a recipe from a JSON file, for example one out of a bundle's model.json.
 
     Raises:
@@ -37,4 +39,5 @@ def read_recipe(file: Path) -> Recipe:
         values = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} is not a recipe in JSON: {error}") from None
-    return parse(Recipe, values)
+    kind = values.get("kind") if isinstance(values, dict) else None
+    return parse(KINDS.get(str(kind), Recipe), values)

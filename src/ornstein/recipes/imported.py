@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from ornstein.codec.pixels import PixelCodec
 from ornstein.config import Config
-from ornstein.recipes.recipe import ClassesCondition, ProcessSection, SamplingSection
+from ornstein.recipes.recipe import ClassesCondition, ProcessSection, SamplingSection, identity
 
 Family = Literal[
     "stable-diffusion", "stable-diffusion-xl", "stable-diffusion-3", "flux", "pixart", "dit", "unconditional"
@@ -118,3 +118,13 @@ class ImportedRecipe(Config):
     network: ImportedNetwork
     process: ImportedProcess
     sampling: SamplingSection
+
+    @property
+    def identity(self) -> list[Any]:
+        """As of ``TrainedRecipe``."""
+        return identity(self)
+
+    @property
+    def extent(self) -> str:
+        """As of ``TrainedRecipe``."""
+        return f"{self.sampling.size} px"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ornstein.codec.pixels import PixelCodec
-from ornstein.config import Config
+from ornstein.config import Config, changes
 from ornstein.data import licences
 from ornstein.denoise.algebra import TargetName
 from ornstein.errors import UsageError
@@ -179,18 +179,56 @@ class SamplingSection(Config):
         return wanted
 
 
-class Recipe(Config):
-    """Everything that makes a model the model it is."""
+class TrainedRecipe(Config):
+    """What the recipe of everything that is trained here has.
+
+    A kind of data adds its own sections, and says of itself what follows.
+    """
 
     name: str
+    optimiser: OptimiserSection = OptimiserSection()
+    training: TrainingSection = TrainingSection()
+
+    @property
+    def identity(self) -> list[Any]:
+        """What the output of its weights depends on, as plain values: part of a bundle's fingerprint."""
+        raise NotImplementedError
+
+    @property
+    def items(self) -> str:
+        """What the data is made of: pictures, rows, passages."""
+        raise NotImplementedError
+
+    @property
+    def extent(self) -> str:
+        """How large what it makes is, shortly."""
+        raise NotImplementedError
+
+    @property
+    def summary(self) -> str:
+        """What the model makes, and from what: the end of "A diffusion model that …"."""
+        raise NotImplementedError
+
+    @property
+    def use(self) -> str:
+        """What it is meant for, and what not."""
+        raise NotImplementedError
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What it cannot do, a sentence each."""
+        raise NotImplementedError
+
+
+class Recipe(TrainedRecipe):
+    """Everything that makes a model of pictures the model it is."""
+
     data: DataSection
     condition: Annotated[TextCondition | ClassesCondition, Field(discriminator="kind")]
     codec: PixelCodec = PixelCodec()
     network: BackboneConfig = PatchedConfig()
     process: ProcessSection = ProcessSection()
     objective: ObjectiveSection = ObjectiveSection()
-    optimiser: OptimiserSection = OptimiserSection()
-    training: TrainingSection = TrainingSection()
     sampling: SamplingSection = SamplingSection()
 
     @model_validator(mode="after")
@@ -202,3 +240,46 @@ class Recipe(Config):
             if size % multiple:
                 raise ValueError(f"size {size} is not a multiple of {multiple}, as the network needs")
         return self
+
+    @property
+    def identity(self) -> list[Any]:
+        return identity(self)
+
+    @property
+    def items(self) -> str:
+        return "pictures"
+
+    @property
+    def extent(self) -> str:
+        return f"{self.sampling.size} px"
+
+    @property
+    def summary(self) -> str:
+        kind = "RGBA pictures with transparency" if self.codec.channels == 4 else "grey pictures"
+        steered = "a short English text" if self.condition.kind == "text" else "a class name"
+        side = self.sampling.size
+        return f"makes {kind} of {side} x {side} pixels from {steered}"
+
+    @property
+    def use(self) -> str:
+        return (
+            f"Small pictures of the kinds that the training data shows, at {self.sampling.size} pixels, and a "
+            "starting point for fine-tuning. It is not meant for likenesses of people, for text in pictures, or for "
+            "pictures that are to be taken as records of real events."
+        )
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        sizes = sorted({stage.size for stage in self.training.stages})
+        trained = " and ".join(str(size) for size in sizes)
+        if self.condition.kind == "text":
+            told = f"Prompts are read in English and cut to {self.condition.length} tokens."
+        else:
+            told = f"It knows {len(self.condition.names)} classes and nothing else."
+        return f"Trained at {trained} pixels; other sizes are asked of it at the user's risk.", told
+
+
+def identity(recipe: Any) -> list[Any]:
+    """The same of a recipe of pictures, ours or a published one's."""
+    asked = [changes(part) for part in (recipe.condition, recipe.codec, recipe.network, recipe.process)]
+    return [asked, [changes(recipe.sampling.grid), recipe.sampling.interval]]

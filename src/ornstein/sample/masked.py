@@ -30,13 +30,13 @@ REMASKS = 5.0  # how often ``remasking`` hides an element again on its way from 
 def draw(
     logits: Float[Tensor, "elements k"], uniform: Float[Tensor, " elements"]
 ) -> Int[Tensor, " elements"]:
-    """One category for each element, in float64; one of probability 0 is never drawn.
+    """One category for each element, by the float64 distribution function; one of probability 0 is never drawn.
 
     Args:
         logits: unnormalised log-probabilities.
         uniform: float64 in [0, 1).
     """
-    below = logits.double().softmax(-1).cumsum(-1)
+    below = logits.float().softmax(-1).cumsum(-1, dtype=torch.float64)
     wanted = uniform[:, None] * below[:, -1:]
     return torch.searchsorted(below, wanted, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
 

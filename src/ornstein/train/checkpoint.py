@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ornstein.config import parse
 from ornstein.errors import OrnsteinError
-from ornstein.recipes.recipe import Recipe
+from ornstein.recipes.recipe import TrainedRecipe
 
 KEEP = 2  # the newest, and one before it in case the disk loses the newest
 MAY_CHANGE = (
@@ -27,7 +27,7 @@ MAY_CHANGE = (
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come: optimiser steps, pictures seen, working seconds, floating-point operations."""
+    """How far a run has come: optimiser steps, examples seen, working seconds, floating-point operations."""
 
     step: int = 0
     seen: int = 0
@@ -35,7 +35,9 @@ class Progress:
     flops: float = 0.0
 
 
-def write_checkpoint(run: Path, recipe: Recipe, progress: Progress, tensors: Mapping[str, Tensor]) -> Path:
+def write_checkpoint(
+    run: Path, recipe: TrainedRecipe, progress: Progress, tensors: Mapping[str, Tensor]
+) -> Path:
     """Write ``checkpoint-<step>`` under `run`: to a temporary name, synced, then renamed; older ones are removed.
 
     Raises:
@@ -79,7 +81,7 @@ def checkpoints(run: Path) -> list[Path]:
     return sorted(path for path in run.glob("checkpoint-*") if (path / "checkpoint.json").is_file())
 
 
-def read_checkpoint(folder: Path, recipe: Recipe) -> tuple[Progress, dict[str, Tensor]]:
+def read_checkpoint(folder: Path, recipe: TrainedRecipe) -> tuple[Progress, dict[str, Tensor]]:
     """Read a checkpoint written with the same recipe.
 
     Raises:
@@ -90,7 +92,9 @@ def read_checkpoint(folder: Path, recipe: Recipe) -> tuple[Progress, dict[str, T
         facts = json.loads((folder / "checkpoint.json").read_text())
         progress = Progress(**facts["progress"])
         # parsed, so that a choice that did not exist then has its default
-        theirs, ours = (flatten(r.model_dump(mode="json")) for r in (parse(Recipe, facts["recipe"]), recipe))
+        theirs, ours = (
+            flatten(r.model_dump(mode="json")) for r in (parse(type(recipe), facts["recipe"]), recipe)
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OrnsteinError(
             f"{folder} is damaged ({error}); remove it to resume from the one before"

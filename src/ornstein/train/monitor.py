@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar, TensorBoard curves, and grids of samples."""
+"""What a person sees of a run: a progress bar, TensorBoard curves, and samples."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
 from ornstein.errors import MissingExtraError
-from ornstein.model import Model
-from ornstein.sample.loop import sample_last
 from ornstein.train.loop import Report
+from ornstein.train.task import Sampled
 
 SMOOTH = 0.98  # weight of the past in the displayed loss
 LINE_SECONDS = 60.0  # between lines where there is no terminal to draw a bar on
@@ -27,7 +24,7 @@ class Monitor:
     """Shows reports as they come.
 
     Args:
-        run: folder of the TensorBoard events.
+        run: folder of the TensorBoard events and of samples.
         samples: length of the run. seen: where it starts.
     """
 
@@ -36,6 +33,7 @@ class Monitor:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise MissingExtraError("training", "train") from None
+        self._run = run
         self._events = SummaryWriter(str(run / "events"))
         self.console = Console(stderr=True)
         columns = (
@@ -77,9 +75,18 @@ class Monitor:
             self.console.print(f"{text}  {left:.0f} min left", highlight=False)
         self._curves(report, speed)
 
-    def picture(self, name: str, grid: np.ndarray, seen: int) -> None:
-        """Add a (H, W, 3) uint8 picture to TensorBoard."""
-        self._events.add_image(name, grid, seen, dataformats="HWC")
+    def sampled(self, sampled: Sampled, seen: int) -> None:
+        """Keep what a model made: among the curves, and as a file under ``samples``."""
+        if sampled is None:
+            return
+        file = self._run / "samples" / f"{seen:09d}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(sampled, str):
+            self._events.add_text("samples", sampled, seen)
+            file.with_suffix(".txt").write_text(sampled, encoding="utf-8")
+        else:
+            self._events.add_image("samples", sampled, seen, dataformats="HWC")
+            Image.fromarray(sampled).save(file.with_suffix(".png"))
 
     def _curves(self, report: Report, speed: float) -> None:
         seen = report.progress.seen
@@ -89,33 +96,6 @@ class Monitor:
         values |= {f"error at noise {k + 1} of 4": v for k, v in enumerate(report.by_level) if v == v}
         for name, value in values.items():
             self._events.add_scalar(name, value, seen)
-
-
-@torch.inference_mode()
-def sample_grid(model: Model, prompts: tuple[str, ...], size: int) -> np.ndarray:
-    """One picture a prompt of side `size`, seeds 0, 1, 2 …, at the recipe's defaults, on white: (H, W, 3) uint8."""
-    section, count = model.recipe.sampling, len(prompts)
-    x = sample_last(
-        model.trajectory(
-            prompts, list(range(count)), steps=[section.steps] * count, guidance=[section.guidance] * count,
-            sampler=section.sampler, negatives=[""] * count, size=size,
-        )
-    )  # fmt: skip
-    assert isinstance(x, Tensor)
-    pictures = model.recipe.codec.decode(x)
-    if pictures.shape[-1] == 4:
-        pictures = pictures[..., :3] + (255 - pictures[..., 3:])
-    columns = int(np.ceil(np.sqrt(count)))
-    empty = np.full((-count % columns, *pictures.shape[1:]), 255, np.uint8)
-    rows = np.concatenate([pictures, empty]).reshape(-1, columns, *pictures.shape[1:])
-    grid = rows.transpose(0, 2, 1, 3, 4).reshape(rows.shape[0] * rows.shape[2], -1, pictures.shape[-1])
-    return np.repeat(grid, 3, axis=-1) if grid.shape[-1] == 1 else grid
-
-
-def write_grid(grid: np.ndarray, file: Path) -> None:
-    """Write a grid as PNG."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(grid).save(file)
 
 
 def _blend(old: Any, new: Any) -> Any:
