@@ -29,6 +29,7 @@ from ornstein.errors import OrnsteinError, UsageError
 from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedRecipe
 from ornstein.recipes.recipe import Recipe
+from ornstein.recipes.table import TableRecipe
 
 FORMAT = 1
 HEADER, WEIGHTS, METRICS, CARD, MANIFEST, SOURCES = (
@@ -109,7 +110,13 @@ class ImportedFacts(Facts):
     recipe: ImportedRecipe
 
 
-KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts}
+class TableFacts(Facts):
+    """What ``model.json`` of a table's model says: the same, but for the recipe."""
+
+    recipe: TableRecipe
+
+
+KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts, "table": TableFacts}
 """By the ``kind`` of their recipe; recipes of pictures from when there was one kind do not name it."""
 
 

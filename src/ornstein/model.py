@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,13 @@ from ornstein.shelf import find
 
 if TYPE_CHECKING:
     from ornstein.data.manifest import Row
+
+
+KINDS = {
+    "imported": ("ornstein.imported", "ImportedModel"),
+    "table": ("ornstein.tables", "TableModel"),
+}
+"""Module and class of the models whose recipes name a kind; those of pictures name none."""
 
 
 class Model(Generator):
@@ -91,10 +99,9 @@ class Model(Generator):
                 that are not finite or are not those of its recipe.
         """
         bundle = Bundle.open(find(name_or_folder))
-        if bundle.imported:
-            from ornstein.imported import ImportedModel
-
-            return ImportedModel.of(bundle, device)
+        if (kind := getattr(bundle.facts.recipe, "kind", None)) is not None:
+            module, name = KINDS[kind]
+            return getattr(import_module(module), name).of(bundle, device)
         facts, tensors = bundle.facts, bundle.weights()
         if facts.encoder not in (None, WEIGHTS_SHA256):
             raise OrnsteinError(f"{bundle.folder} needs another text encoder (sha256 {facts.encoder[:12]}…)")

@@ -40,7 +40,7 @@ from ornstein.data.manifest import TRAIN
 from ornstein.errors import UsageError
 from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedRecipe
-from ornstein.recipes.recipe import Recipe
+from ornstein.recipes.recipe import TrainedRecipe
 
 if TYPE_CHECKING:
     from ornstein.data.manifest import Row
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 def save(
     folder: Path,
-    recipe: Recipe,
+    recipe: TrainedRecipe,
     tensors: Mapping[str, Tensor],
     *,
     dtype: DtypeName,

@@ -9,7 +9,6 @@ much of the mass, is said by a category beside it.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -29,7 +28,6 @@ HEAVY = 0.15  # share of a value that becomes a category beside the number
 FEW = 20  # distinct numbers that are categories
 MOST_KINDS = 100
 RARE = 4  # rows under which a category shares a bucket
-BUCKETS = 32
 
 
 class ColumnCodec(Config):
@@ -40,6 +38,7 @@ class ColumnCodec(Config):
         probabilities, values: knots of the quantile function, rising; empty where no number is modelled.
         kinds: what each category decodes to, None for missing. Where there is a number, the first category says so,
             and `kinds` are those after it.
+        shares: of training rows in each category.
         rest: rare values and their counts, which share one more category; drawn by count when decoded.
         digits: decimals to round to; None for all. form: of dates (``data.columns``).
     """
@@ -49,6 +48,7 @@ class ColumnCodec(Config):
     probabilities: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
     kinds: tuple[Scalar, ...] = ()
+    shares: tuple[float, ...] = ()
     rest: tuple[tuple[Scalar, int], ...] = ()
     digits: int | None = None
     form: str = ""
@@ -63,6 +63,11 @@ class ColumnCodec(Config):
         """Of its categorical element; 0 where there is none."""
         count = self.numeric + len(self.kinds) + bool(self.rest)
         return count if count > 1 else 0
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether its values are numbers, however they are modelled."""
+        return self.type in ("number", "integer", "date")
 
     @property
     def learned(self) -> bool:
@@ -152,19 +157,13 @@ class TableCodec(Config):
         """
         ends = [column.intervals(values[column.name]) for column in self.numbers]
         kinds = [
-            column.number_kind(values[column.name]) if column.numeric else column.kind(self.hashed(column, values))
+            column.number_kind(values[column.name]) if column.numeric else column.kind(list(values[column.name]))
             for column in self.kinds
         ]
         count = len(next(iter(values.values())))
         low = np.stack([end[0] for end in ends], 1) if ends else np.zeros((count, 0))
         high = np.stack([end[1] for end in ends], 1) if ends else np.zeros((count, 0))
         return low, high, np.stack(kinds, 1) if kinds else np.zeros((count, 0), np.int64)
-
-    @staticmethod
-    def hashed(column: ColumnCodec, values: Mapping[str, np.ndarray]) -> Sequence[Scalar]:
-        """A column's values; texts of a hashed one as their bucket."""
-        given = values[column.name]
-        return [bucket(value) for value in given] if column.type == "hash" else list(given)
 
     def decode(self, sample: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, np.ndarray]:
         """Columns by name, (n,) object, of a sample of tensors; keys are left to whoever knows the row's number."""
@@ -190,38 +189,38 @@ def fit_numbers(
     present = np.sort(values[~np.isnan(values)])
     distinct, counts = np.unique(present, return_counts=True)
     missing = (None,) if len(present) < len(values) else ()
+    lost = (1 - len(present) / len(values),) * len(missing)
     if len(distinct) <= FEW and len(present) >= 5 * len(distinct):
         kinds = tuple(int(v) if digits == 0 else float(v) for v in distinct)
-        return ColumnCodec(name=name, type=kind, kinds=(*kinds, *missing), digits=digits, form=form)
+        return ColumnCodec(
+            name=name, type=kind, kinds=(*kinds, *missing), digits=digits, form=form,
+            shares=(*(counts / len(values)).tolist(), *lost),
+        )  # fmt: skip
     heavy = counts >= HEAVY * len(values)
+    heavy &= not heavy.all()  # some value has to be left for the number
     kept = present[~np.isin(present, distinct[heavy])]
     knots = int(np.clip(KNOTS // columns, LEAST_KNOTS, MOST_KNOTS))
-    probabilities, knot_values = _quantiles(kept if len(kept) else present, knots)
-    beside = tuple(float(v) for v in distinct[heavy]) if len(kept) else ()
+    probabilities, knot_values = _quantiles(kept, knots)
+    beside = tuple(float(v) for v in distinct[heavy])
     return ColumnCodec(
         name=name, type=kind, probabilities=probabilities, values=knot_values, kinds=(*beside, *missing),
-        digits=digits, form=form,
+        digits=digits, form=form, shares=(len(kept) / len(values), *(counts[heavy] / len(values)).tolist(), *lost),
     )  # fmt: skip
 
 
 def fit_kinds(name: str, kind: Any, values: Sequence[Scalar]) -> ColumnCodec:
     """The codec of a categorical column, by its training values; rare ones share a bucket."""
-    counts = Counter(bucket(value) if kind == "hash" else value for value in values)
+    counts = Counter(values)
     ranked = sorted(counts, key=lambda value: (-counts[value], str(value)))
     own = [v for k, v in enumerate(ranked) if v is None or (k < MOST_KINDS and counts[v] >= RARE)]
     rare = [v for v in ranked if v not in own]
     if len(rare) == 1 or not own or len(ranked) <= 2:  # a bucket of one is that value
         own, rare = ranked[:MOST_KINDS], ranked[MOST_KINDS:]
+    shares = [counts[value] / len(values) for value in own] + [sum(counts[v] for v in rare) / len(values)] * bool(rare)
     return ColumnCodec(
-        name=name, type=kind, kinds=tuple(own), rest=tuple((value, counts[value]) for value in rare)
-    )
-
-
-def bucket(value: Scalar) -> Scalar:
-    """The name of a text's bucket; a missing one stays missing."""
-    if value is None:
-        return None
-    return f"h{int.from_bytes(hashlib.sha256(str(value).encode()).digest()[:4]) % BUCKETS:02d}"
+        name=name, type=kind, kinds=tuple(own), shares=tuple(shares),
+        rest=tuple((value, counts[value]) for value in rare),
+    )  # fmt: skip
 
 
 def _quantiles(ordered: np.ndarray, knots: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -19,6 +20,7 @@ ColumnType = Literal[
     "number", "integer", "date", "boolean", "category", "constant", "key", "hash", "text", "drop"
 ]
 MOST_COLUMNS = 400
+BUCKETS = 32  # of hashed text
 FEW = 20  # distinct values that are always categories
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 CODE = r"[+-]?0\d+"  # a leading zero: a postcode, no number
@@ -60,12 +62,15 @@ class Column:
         return int(np.isnan(self.values).sum() if self.numeric else sum(v is None for v in self.values))
 
 
-def columns(frame: pd.DataFrame, told: Mapping[str, str] | None = None) -> list[Column]:
+def columns(
+    frame: pd.DataFrame, told: Mapping[str, str] | None = None, *, learnable: bool = True
+) -> list[Column]:
     """Every column with its type, in order.
 
     Args:
         frame: a table, of text (``read_table``) or typed.
         told: types by name that overrule what is found.
+        learnable: refuse a table of which nothing could be learned.
 
     Raises:
         UsageError: an unknown column or type, a value that cannot be of the type told, too many columns, or nothing
@@ -82,7 +87,7 @@ def columns(frame: pd.DataFrame, told: Mapping[str, str] | None = None) -> list[
         _told(name, frame.iloc[:, k], told[name]) if told and name in told else _found(name, frame.iloc[:, k])
         for k, name in enumerate(names)
     ]
-    if not any(column.type in ("number", "integer", "date", "boolean", "category", "hash") for column in found):
+    if learnable and not any(column.type in ("number", "integer", "date", "boolean", "category", "hash") for column in found):
         raise UsageError("no column of this table can be learned: all are constant, keys or free text")
     return found
 
@@ -91,7 +96,7 @@ def summary(found: list[Column]) -> str:
     """A table for people: name, type, distinct and missing values, and what is done with it."""
     does = {
         "constant": "put back as it is", "key": "made anew, never learned", "text": "dropped", "drop": "dropped",
-        "hash": "hashed into 32 categories",
+        "hash": f"hashed into {BUCKETS} categories",
     }  # fmt: skip
     width = max(6, *(len(column.name) for column in found))
     lines = [f"{'column':<{width}}  {'type':<9} {'distinct':>8} {'missing':>8}"]
@@ -184,9 +189,12 @@ def _told(name: str, series: pd.Series, kind: str) -> Column:
     """A column of the type that was asked for."""
     found, values = _found(name, series), _plain(series)
     if kind in ("drop", "text", "key", "category", "hash", "constant"):
-        if kind in ("category", "key") and found.numeric and found.type != "date":
-            return Column(name, kind, found.values, found.digits, why="as told")
-        return Column(name, kind, _mapped(values, str), why="as told")
+        if kind == "key" and found.numeric and found.digits == 0:
+            return Column(name, kind, found.values, 0, why="as told")
+        if kind == "category" and found.type in ("number", "integer"):
+            whole = [None if np.isnan(v) else int(v) if found.digits == 0 else float(v) for v in found.values]
+            return Column(name, kind, np.array([*whole, None], dtype=object)[:-1], why="as told")
+        return Column(name, kind, _mapped(values, bucket if kind == "hash" else str), why="as told")
     if kind == "boolean":
         if len({str(v) for v in values if v is not None}) > 2:
             raise UsageError(f"column {name!r} has more than two values: it is no boolean")
@@ -206,7 +214,12 @@ def _told(name: str, series: pd.Series, kind: str) -> Column:
     return Column(name, "number", column.values, column.digits, why=why)
 
 
-def _mapped(values: np.ndarray, kind: type) -> np.ndarray:
+def bucket(value: Any) -> str:
+    """The bucket that stands for a text."""
+    return f"h{int.from_bytes(hashlib.sha256(str(value).encode()).digest()[:4]) % BUCKETS:02d}"
+
+
+def _mapped(values: np.ndarray, kind: Callable[[Any], Any]) -> np.ndarray:
     result = np.array([None] * len(values), dtype=object)
     result[:] = [None if value is None else kind(value) for value in values]
     return result

@@ -12,9 +12,10 @@ from ornstein.recipes.emoji import emoji
 from ornstein.recipes.fashion import fashion
 from ornstein.recipes.folder import folder
 from ornstein.recipes.recipe import Recipe, TrainedRecipe
+from ornstein.recipes.table import TableRecipe
 
 RECIPES: dict[str, Callable[[], TrainedRecipe]] = {"emoji": emoji, "fashion": fashion, "folder": folder}
-KINDS: dict[str, type[TrainedRecipe]] = {}
+KINDS: dict[str, type[TrainedRecipe]] = {"table": TableRecipe}
 """By the ``kind`` that they name; those of pictures name none."""
 
 
