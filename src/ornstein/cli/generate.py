@@ -84,6 +84,16 @@ Cluster = Annotated[
     str | None, typer.Option(help="With --prompts: work on a Ray cluster: its address, or local.")
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Number = Annotated[int | None, typer.Option("--rows", help="Of a table's model: how many rows.")]
+Where = Annotated[
+    list[str] | None, typer.Option(help="With --rows: what each row meets: age>60, sex=F, city=Rome|Oslo.")
+]
+Balance = Annotated[
+    str | None, typer.Option(help="With --rows: a column whose values are to be equally frequent.")
+]
+AllowCopies = Annotated[
+    bool, typer.Option("--allow-copies", help="With --rows: let rows pass that copy a training row.")
+]
 Workers = Annotated[int, typer.Option(help="With --cluster: how many processes make pictures.")]
 
 
@@ -115,8 +125,15 @@ def generate(
     cluster: Cluster = None,
     workers: Workers = 1,
     device: Device = "cpu",
+    number: Number = None,
+    where: Where = None,
+    balance: Balance = None,
+    allow_copies: AllowCopies = False,
 ) -> None:
-    """Make pictures from prompts; several also come as one grid, and a file of prompts becomes a folder."""
+    """Make pictures from prompts; several also come as one grid, and a file of prompts becomes a folder.
+
+    A table's model makes rows: --rows N --out FILE.
+    """
     from ornstein.cli import bulk
     from ornstein.cli.pictures import read_source
     from ornstein.errors import UsageError
@@ -127,6 +144,14 @@ def generate(
     from ornstein.request import requests
     from ornstein.train.device import find_device
 
+    if number is not None:
+        from ornstein.cli.rows import Asked, generate_rows
+
+        asked_rows = Asked(number, seed, tuple(where or ()), balance, steps, allow_copies)
+        generate_rows(Model.load(model, device=find_device(device)), asked_rows, out, force, as_json)
+        return
+    if where or balance or allow_copies:
+        raise UsageError("--where, --balance and --allow-copies belong to --rows N")
     if source is None and (mask is not None or strength is not None):
         raise UsageError("--mask and --strength need a picture to start from: --source FILE")
     if rows is None:

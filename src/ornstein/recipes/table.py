@@ -19,12 +19,12 @@ class TableData(Config):
     """What is known of the training table besides how it is coded.
 
     Attributes:
-        file: its name. rows: it had. salt: of the hashes of rows in the bundle's manifest, in hexadecimal.
+        rows: it had. salt: of the hashes of rows in the bundle's manifest, in hexadecimal;
+            itself a hash of the whole table.
         repeats: share of rows that have an equal one before them.
         licence: SPDX identifier, or a LicenseRef. holder: of the rights.
     """
 
-    file: str = ""
     rows: int = Field(default=0, ge=0)
     salt: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
     repeats: float = Field(default=0.0, ge=0, le=1)

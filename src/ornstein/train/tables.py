@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,18 +14,25 @@ from torch import Tensor
 
 from ornstein.bundle import Bundle
 from ornstein.codec.table import ColumnCodec, TableCodec, fit_kinds, fit_numbers, scores
-from ornstein.data.columns import Column
+from ornstein.config import override
+from ornstein.data.columns import Column, columns
 from ornstein.data.manifest import TRAIN, Row
+from ornstein.errors import UsageError
 from ornstein.process.clocks import Warped
 from ornstein.recipes.recipe import Stage
-from ornstein.recipes.table import TableRecipe
+from ornstein.recipes.table import TableData, TableRecipe, table
 from ornstein.rng import stream
 from ornstein.table_rows import row_hashes
 from ornstein.tables import TableModel
 from ornstein.train.objective import fields_loss
 from ornstein.train.task import Losses
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 RELEARNED = 100  # steps between settings of the clocks
+LEAST_ROWS = 20
+PASSES, LEAST_SAMPLES, MOST_SAMPLES = 300, 150_000, 1_500_000  # over the table; and their bounds, in rows
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class TableTask:
     """A ``Task``: the rows of a table.
 
     Args:
-        recipe: resolved (see ``resolve``).
+        recipe: resolved (see ``table_task``).
         found: the table's columns, all rows of which are trained on.
         device: where to train.
     """
@@ -124,7 +132,7 @@ class TableTask:
         data, values = self.recipe.data, {column.name: column.values for column in self.found}
         return [
             Row(
-                id=f"row-{k}", sha256=digest, licence=data.licence, holder=data.holder, source=data.file, split=TRAIN,
+                id=f"row-{k}", sha256=digest, licence=data.licence, holder=data.holder, source=self.recipe.name, split=TRAIN,
                 concept="", style="", variant=0, captions=(),
             )
             for k, digest in enumerate(row_hashes(self.recipe.codec, values, data.salt))
@@ -134,21 +142,40 @@ class TableTask:
         """As of ``Task``: rows are not shown on the way."""
 
 
-def resolve(recipe: TableRecipe, found: Sequence[Column], file: str, licence: str | None, holder: str | None) -> TableRecipe:
-    """Fill in what the table decides: its codec, and what is known of its rows.
+def table_task(
+    frame: pd.DataFrame,
+    name: str,
+    *,
+    types: Mapping[str, str] | None = None,
+    changes: Sequence[str] = (),
+    licence: str | None = None,
+    holder: str | None = None,
+    device: torch.device | str = "cpu",
+) -> TableTask:
+    """The task of learning a table, all rows of it.
 
-    The salt of the rows' hashes is drawn at random, once for a run.
+    Args:
+        frame: the rows. name: of the model. types: of columns, by name, that overrule what is found.
+        changes: of the recipe, ``path=value`` each; its length follows the number of rows where it is not among them.
+        licence, holder: of the table. device: to train on.
+
+    Raises:
+        UsageError: a table that cannot be learned from, or a change that does not fit.
     """
+    if len(frame) < LEAST_ROWS:
+        raise UsageError(f"{len(frame)} rows are too few to learn a table from; it takes {LEAST_ROWS}")
+    found = columns(frame, types)
+    samples = int(np.clip(PASSES * len(frame), LEAST_SAMPLES, MOST_SAMPLES))
+    recipe = override(table(), [f"name={json.dumps(name)}", f"training.samples={samples}", *changes])
+    values = {column.name: column.values for column in found}
     codec = fit(found)
-    salt = recipe.data.salt or secrets.token_hex(16)
-    hashes = row_hashes(codec, {column.name: column.values for column in found}, salt)
-    data = recipe.data.model_copy(
-        update={
-            "file": file, "rows": len(hashes), "salt": salt, "repeats": round(1 - len(set(hashes)) / len(hashes), 4),
-            "licence": licence or recipe.data.licence, "holder": holder or recipe.data.holder,
-        }
+    salt = hashlib.sha256("".join(row_hashes(codec, values, "")).encode()).hexdigest()[:32]
+    hashes = row_hashes(codec, values, salt)
+    data = TableData(
+        rows=len(frame), salt=salt, repeats=round(1 - len(set(hashes)) / len(hashes), 4),
+        licence=licence or recipe.data.licence, holder=holder or recipe.data.holder,
     )  # fmt: skip
-    return recipe.model_copy(update={"codec": codec, "data": data})
+    return TableTask(recipe.model_copy(update={"codec": codec, "data": data}), found, device)
 
 
 def fit(found: Sequence[Column]) -> TableCodec:
