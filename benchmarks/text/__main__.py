@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from benchmarks.text.next_token import generate, nats_by_token
+from safetensors.torch import load_file
+
 from ornstein.config import parse
 from ornstein.data.copies import LONG, Copies
 from ornstein.data.manifest import HELD_OUT, TRAIN
@@ -26,11 +27,10 @@ from ornstein.data.text import TextPack
 from ornstein.evaluate.estimate import Estimate, of_mean, ratio
 from ornstein.evaluate.texts.bound import bits_a_character, bound_nats, characters, held_windows
 from ornstein.evaluate.texts.manner import manner
-from ornstein.rng import stream
 from ornstein.recipes.text import TextRecipe
+from ornstein.rng import stream
 from ornstein.texts import TextModel
 from ornstein.train.checkpoint import checkpoints, of_prefix
-from safetensors.torch import load_file
 
 TEXTS, LENGTH = 32, 127  # of each way of writing; tokens of one
 WAYS = (  # block, steps of a block, sampler
@@ -85,7 +85,9 @@ def holes(model: TextModel, passages: Sequence[str], size: int = 8, later: int =
     return found
 
 
-def written(model: TextModel, rival: TextModel, copies: Copies, real: Sequence[str]) -> list[dict[str, object]]:
+def written(
+    model: TextModel, rival: TextModel, copies: Copies, real: Sequence[str]
+) -> list[dict[str, object]]:
     """A row for each way of writing, for the rival, and for real text."""
     rows: list[dict[str, object]] = []
 
