@@ -48,10 +48,12 @@ def sampled(method: Method, steps: int, law: Tensor) -> Tensor:
         grids = torch.stack([method.arrange(grid, PATH, row) for row in range(ROWS)], 1)
     for t, s in itertools.pairwise(grids):
         x, _ = method.step(denoiser, PATH, x, t, s, {}, partial(uniforms, random))
+    assert isinstance(x, Tensor)
     return x
 
 
 def uniforms(random: torch.Generator) -> Tensor:
+    """Of every element."""
     return torch.rand(ROWS, LENGTH, generator=random, dtype=torch.float64)
 
 
