@@ -12,6 +12,7 @@ import pandas as pd
 from ornstein.errors import UsageError, nearest
 
 Kind = Literal["number", "category"]
+DIGITS = 6  # of a number: finer differences are matters of files and of float32, and would tell a copy from its original
 FEW = 10  # different whole numbers that still read as categories
 
 
@@ -28,7 +29,7 @@ class Coded:
     """The cells of a table.
 
     Attributes:
-        numbers: (rows, number columns) float64; missing is NaN.
+        numbers: (rows, number columns) float64, rounded to six digits; missing is NaN.
         kinds: (rows, category columns) int64: 0 to K-1 as in the training rows, K for any other value, K+1 for missing.
     """
 
@@ -138,7 +139,12 @@ def _numbers(values: pd.Series) -> np.ndarray:
     found = read.to_numpy(np.float64, na_value=np.nan)
     if np.isinf(found).any():
         raise UsageError(f"column {values.name!r} holds an infinite number: leave such cells empty")
-    return found
+    return _rounded(found)
+
+
+def _rounded(numbers: np.ndarray) -> np.ndarray:
+    """To `DIGITS` significant digits; -0 becomes 0."""
+    return np.char.mod(f"%.{DIGITS}g", numbers).astype(np.float64) + 0.0
 
 
 def _require(frame: pd.DataFrame, names: Sequence[str]) -> None:

@@ -17,8 +17,6 @@ from ornstein.evaluate.tables.columns import Coded
 from ornstein.evaluate.tables.space import Space, nearest
 from ornstein.rng import stream
 
-DIGITS = 6  # that two numbers share to be called equal
-
 
 @dataclass(frozen=True)
 class Copies:
@@ -49,7 +47,7 @@ class Neighbour:
 
 
 def copies(space: Space, train: Coded, held_out: Coded, synthetic: Coded, seed: int = 0) -> Copies:
-    """Count copies and repeats, exactly up to `DIGITS` digits."""
+    """Count copies and repeats; numbers that agree in six digits are equal."""
     mine, theirs, made = _keys(train), _keys(held_out), _keys(synthetic)
     known = set(mine)
     points = space(synthetic)
@@ -76,11 +74,11 @@ def neighbours(space: Space, train: Coded, held_out: Coded, synthetic: Coded, co
     ]
 
 
-def _keys(rows: Coded) -> list[tuple[str, ...]]:
-    numbers = np.char.mod(f"%.{DIGITS}g", rows.numbers + 0.0)  # adding 0 turns -0 into 0
-    return [(*a, *b) for a, b in zip(numbers.tolist(), rows.kinds.astype(str).tolist(), strict=True)]
+def _keys(rows: Coded) -> list[tuple[float, ...]]:
+    numbers = np.where(np.isnan(rows.numbers), np.inf, rows.numbers)  # a gap equals a gap
+    return [(*a, *b) for a, b in zip(numbers.tolist(), rows.kinds.tolist(), strict=True)]
 
 
-def _repeated(keys: list[tuple[str, ...]]) -> np.ndarray:
+def _repeated(keys: list[tuple[float, ...]]) -> np.ndarray:
     counts = Counter(keys)
     return np.array([counts[key] > 1 for key in keys])

@@ -49,9 +49,9 @@ def likeness(reading: Reading, real: Coded, other: Coded, seed: int = 0) -> Like
         *(ks_complement(a, b) for a, b in zip(real.numbers.T, other.numbers.T, strict=True)),
         *(tv_complement(a, b) for a, b in zip(real.kinds.T, other.kinds.T, strict=True)),
     ]
-    pairs = list(combinations(range(len(names)), 2))
+    pairs = np.triu_indices(len(names), 1)
     trends = _Trends(reading, real)
-    found = trends(real, other)
+    found = trends(real, other)[pairs].tolist()
 
     def again(mean: Callable[[Coded, Coded], float]) -> Estimate:
         return of_statistic(
@@ -60,9 +60,9 @@ def likeness(reading: Reading, real: Coded, other: Coded, seed: int = 0) -> Like
 
     return Likeness(
         dict(zip(names, shapes, strict=True)),
-        {(names[i], names[j]): float(found[i, j]) for i, j in pairs},
+        dict(zip(combinations(names, 2), found, strict=True)),
         again(_mean_shape),
-        again(lambda a, b: float(np.mean([trends(a, b)[i, j] for i, j in pairs]))) if pairs else None,
+        again(lambda a, b: float(trends(a, b)[pairs].mean())) if found else None,
     )
 
 

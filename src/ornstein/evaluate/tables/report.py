@@ -27,6 +27,7 @@ from ornstein.rng import stream
 
 LEAST = 50  # rows of each table, below which nothing of this says anything
 MOST = 5000  # rows of each table that are looked at
+POINTS = 2000  # rows of each table whose neighbourhoods are compared
 SHOWN = 8  # generated rows that are shown beside their nearest real ones
 FORMAT = 1
 
@@ -145,7 +146,7 @@ def report(
     figures.append(Figure("detection", "", "told from held-out rows, AUROC", judge(made), judge(mine), "lower"))
     tell("neighbourhoods")
     points, known, others = space(held), space(mine), space(made)
-    count = min(map(len, (points, known, others)))
+    count = min(POINTS, *map(len, (points, known, others)))
     for key, title, score in (
         ("alpha-precision", "α-precision: generated rows where real ones are", alpha_precision),
         ("beta-recall", "β-recall: real rows that generated ones reach", beta_recall),

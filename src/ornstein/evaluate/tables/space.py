@@ -15,7 +15,8 @@ from torch import Tensor
 from ornstein.evaluate.tables.columns import Coded, Reading
 
 APART = np.sqrt(0.5)  # two different one-hot codes of this height lie 1 apart
-CHUNK = 2048  # rows a block of the distance matrix
+CHUNK = 1024  # rows a block of the distance matrix
+SPARE = 4  # candidates beyond those asked for
 
 
 class Space:
@@ -70,20 +71,18 @@ def _one_hot(codes: np.ndarray, size: int) -> np.ndarray:
 
 def nearest(points: Float[Tensor, "n d"], among: Float[Tensor, "m d"], k: int = 1) -> tuple[Tensor, Tensor]:
     """Distances (N, k), ascending, and places (N, k) of the k nearest of other points."""
-    found = [_distances(points[i : i + CHUNK], among).topk(k, 1, largest=False) for i in range(0, len(points), CHUNK)]
-    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
+    found = [_search(points[i : i + CHUNK], among, k) for i in range(0, len(points), CHUNK)]
+    return torch.cat([distance for distance, _ in found]), torch.cat([place for _, place in found])
 
 
-def nearest_others(points: Float[Tensor, "n d"], k: int = 1) -> Tensor:
-    """Distance (N,) of each point to its k-th nearest other one."""
-    parts: list[Tensor] = []
-    for i in range(0, len(points), CHUNK):
-        apart = _distances(points[i : i + CHUNK], points)
-        apart[torch.arange(len(apart)), torch.arange(i, i + len(apart))] = torch.inf
-        parts.append(apart.kthvalue(k, 1).values)
-    return torch.cat(parts)
+def nearest_others(points: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """Distance of each point to the nearest other one: 0 where it stands twice."""
+    return nearest(points, points, 2)[0][:, 1]
 
 
-def _distances(points: Tensor, among: Tensor) -> Tensor:
-    # The exact mode: by matrix product equal rows come out 1e-3 apart, and copies are what is looked for.
-    return torch.cdist(points, among, compute_mode="donot_use_mm_for_euclid_dist")
+def _search(points: Tensor, among: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    # A matrix product is quick and puts equal rows 1e-3 apart: it finds the candidates, differences decide among them.
+    candidates = torch.cdist(points, among).topk(min(k + SPARE, len(among)), 1, largest=False).indices
+    exact = (points[:, None] - among[candidates]).norm(dim=2)
+    distance, order = exact.sort(dim=1, stable=True)
+    return distance[:, :k], candidates.gather(1, order)[:, :k]

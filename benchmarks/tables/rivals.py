@@ -1,0 +1,149 @@
+"""The rivals: CTGAN, TVAE, a Gaussian copula, SMOTE; and two that show the scale: independent columns, and a copy.
+
+Each has four settings; ``runs.py`` takes the best by rows held out of the training rows, the same way for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import norm, rankdata
+
+from ornstein.rng import stream
+
+from .frames import Complete
+
+Setting = dict[str, Any]
+Sampler = Callable[[int], pd.DataFrame]  # maps a number of rows to as many
+CTGAN_UPDATES, TVAE_UPDATES = 900, 2400  # of the weights: what 300 epochs of 1,500 and 4,000 rows are
+
+
+@dataclass(frozen=True)
+class Method:
+    """How tables are made: `fit` maps (table, target, seed, setting) to a sampler; `settings` are what is tried."""
+
+    fit: Callable[[Complete, str, int, Setting], Sampler]
+    settings: tuple[Setting, ...] = ({},)
+
+
+def _ctgan(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+    from ctgan import CTGAN
+
+    return _deep(CTGAN, table, seed, CTGAN_UPDATES, setting)
+
+
+def _tvae(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+    from ctgan import TVAE
+
+    return _deep(TVAE, table, seed, TVAE_UPDATES, setting)
+
+
+def _deep(kind: Any, table: Complete, seed: int, updates: int, setting: Setting) -> Sampler:
+    batch = setting.get("batch_size", 500)
+    epochs = max(1, round(updates / max(1, len(table.frame) // batch)))
+    model = kind(**setting, epochs=epochs, enable_gpu=False)
+    model.set_random_state(seed)
+    model.fit(table.frame, table.kinds)
+    return model.sample
+
+
+def _copula(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+    """Normal scores of every column, categories by frequency, and their correlations, shrunk a little."""
+    random, shrink, count = stream("copula", seed), setting["shrink"], len(table.frame)
+    margins = {name: np.sort(table.frame[name].to_numpy()) for name in table.numbers}
+    codes = {name: table.frame[name].value_counts() for name in table.kinds}
+    scores: list[np.ndarray] = []
+    for name in table.frame:
+        if name in margins:
+            values = table.frame[name].to_numpy()
+            # Ties are spread at random over their interval, as categories are.
+            ranks = rankdata(values, "min") - 1 + random.random(count) * _tied(values)
+            scores.append(norm.ppf(np.clip(ranks / count, 0.5 / count, 1 - 0.5 / count)))
+        else:
+            upper = np.cumsum(codes[name].to_numpy()) / count
+            place = codes[name].index.get_indexer(table.frame[name])
+            share = codes[name].to_numpy()[place] / count
+            at = random.random(count) if setting["spread"] else 0.5
+            scores.append(norm.ppf(np.clip(upper[place] - at * share, 0.5 / count, 1 - 0.5 / count)))
+    held = np.corrcoef(np.stack(scores))
+    root = np.linalg.cholesky((1 - shrink) * held + (shrink + 1e-6) * np.eye(len(held)))
+
+    def sample(rows: int) -> pd.DataFrame:
+        uniform = norm.cdf(random.normal(size=(rows, len(held))) @ root.T / np.sqrt(np.diag(root @ root.T)))
+        made: dict[str, Any] = {}
+        for name, u in zip(table.frame, uniform.T, strict=True):
+            if name in margins:
+                made[name] = np.quantile(margins[name], u, method=setting["between"])
+            else:
+                upper = np.cumsum(codes[name].to_numpy()) / count
+                made[name] = codes[name].index.to_numpy()[np.searchsorted(upper[:-1], u, "right")]
+        return pd.DataFrame(made)
+
+    return sample
+
+
+def _tied(values: np.ndarray) -> np.ndarray:
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return count[place]
+
+
+def _smote(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+    """Rows between neighbours (SMOTENC), as TabDDPM uses it: within a class, or within half the range of a number."""
+    from imblearn.over_sampling import SMOTENC
+
+    random = stream("smote", seed)
+    frame = table.frame
+    strata = frame[target] if target in table.kinds else (frame[target] > frame[target].median()).map(str)
+
+    def sample(rows: int) -> pd.DataFrame:
+        counts = strata.value_counts()
+        drawn = random.multinomial(rows, counts / counts.sum())
+        asked = {name: int(counts[name] + extra) for name, extra in zip(counts.index, drawn, strict=True)}
+        maker = SMOTENC(
+            categorical_features=table.kinds, sampling_strategy=asked, k_neighbors=setting["k"],
+            random_state=int(random.integers(2**31)),
+        )  # fmt: skip
+        made, _ = maker.fit_resample(frame, strata)
+        made = made[len(frame) :].reset_index(drop=True)
+        return made.iloc[random.permutation(len(made))].reset_index(drop=True)
+
+    return sample
+
+
+def _independent(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+    random = stream("independent", seed)
+    return lambda rows: pd.DataFrame({name: random.choice(table.frame[name], rows) for name in table.frame})
+
+
+def _copy(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+    random = stream("copy", seed)
+    return lambda rows: table.frame.iloc[random.permutation(len(table.frame))[:rows]].reset_index(drop=True)
+
+
+METHODS: dict[str, Method] = {
+    "ctgan": Method(_ctgan, (
+        {}, {"generator_lr": 5e-4, "discriminator_lr": 5e-4},
+        {"discriminator_steps": 3}, {"batch_size": 250, "embedding_dim": 64},
+    )),
+    "tvae": Method(_tvae, (
+        {}, {"loss_factor": 1}, {"embedding_dim": 32, "batch_size": 250},
+        {"compress_dims": (256, 256), "decompress_dims": (256, 256), "loss_factor": 4},
+    )),
+    "copula": Method(_copula, (
+        {"shrink": 0.0, "between": "linear", "spread": True}, {"shrink": 0.0, "between": "nearest", "spread": True},
+        {"shrink": 0.0, "between": "nearest", "spread": False}, {"shrink": 0.05, "between": "linear", "spread": False},
+    )),
+    "smote": Method(_smote, ({"k": 1}, {"k": 3}, {"k": 5}, {"k": 10})),
+    "independent": Method(_independent),
+    "copy": Method(_copy),
+}  # fmt: skip
+
+
+def one_thread() -> None:
+    """Keep fits comparable, and the machine usable."""
+    torch.set_num_threads(1)
