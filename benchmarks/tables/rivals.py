@@ -20,30 +20,35 @@ from .frames import Complete
 
 Setting = dict[str, Any]
 Sampler = Callable[[int], pd.DataFrame]  # maps a number of rows to as many
-CTGAN_UPDATES, TVAE_UPDATES = 900, 2400  # of the weights: what 300 epochs of 1,500 and 4,000 rows are
+CTGAN_UPDATES, TVAE_UPDATES = 1300, 2000  # of the weights: up to a minute, and half of one, on an idle core
 
 
 @dataclass(frozen=True)
 class Method:
-    """How tables are made: `fit` maps (table, target, seed, setting) to a sampler; `settings` are what is tried."""
+    """How tables are made.
 
-    fit: Callable[[Complete, str, int, Setting], Sampler]
+    Attributes:
+        fit: maps (table, target, seed, setting, effort) to a sampler; `effort` is a share of the updates.
+        settings: what is tried.
+    """
+
+    fit: Callable[[Complete, str, int, Setting, float], Sampler]
     settings: tuple[Setting, ...] = ({},)
 
 
-def _ctgan(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+def _ctgan(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
     from ctgan import CTGAN
 
-    return _deep(CTGAN, table, seed, CTGAN_UPDATES, setting)
+    return _deep(CTGAN, table, seed, CTGAN_UPDATES * effort, setting)
 
 
-def _tvae(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+def _tvae(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
     from ctgan import TVAE
 
-    return _deep(TVAE, table, seed, TVAE_UPDATES, setting)
+    return _deep(TVAE, table, seed, TVAE_UPDATES * effort, setting)
 
 
-def _deep(kind: Any, table: Complete, seed: int, updates: int, setting: Setting) -> Sampler:
+def _deep(kind: Any, table: Complete, seed: int, updates: float, setting: Setting) -> Sampler:
     batch = setting.get("batch_size", 500)
     epochs = max(1, round(updates / max(1, len(table.frame) // batch)))
     model = kind(**setting, epochs=epochs, enable_gpu=False)
@@ -52,7 +57,7 @@ def _deep(kind: Any, table: Complete, seed: int, updates: int, setting: Setting)
     return model.sample
 
 
-def _copula(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+def _copula(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
     """Normal scores of every column, categories by frequency, and their correlations, shrunk a little."""
     random, shrink, count = stream("copula", seed), setting["shrink"], len(table.frame)
     margins = {name: np.sort(table.frame[name].to_numpy()) for name in table.numbers}
@@ -92,7 +97,7 @@ def _tied(values: np.ndarray) -> np.ndarray:
     return count[place]
 
 
-def _smote(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+def _smote(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
     """Rows between neighbours (SMOTENC), as TabDDPM uses it: within a class, or within half the range of a number."""
     from imblearn.over_sampling import SMOTENC
 
@@ -115,32 +120,32 @@ def _smote(table: Complete, target: str, seed: int, setting: Setting) -> Sampler
     return sample
 
 
-def _independent(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+def _independent(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
     random = stream("independent", seed)
     return lambda rows: pd.DataFrame({name: random.choice(table.frame[name], rows) for name in table.frame})
 
 
-def _copy(table: Complete, target: str, seed: int, setting: Setting) -> Sampler:
+def _copy(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
     random = stream("copy", seed)
     return lambda rows: table.frame.iloc[random.permutation(len(table.frame))[:rows]].reset_index(drop=True)
 
 
-METHODS: dict[str, Method] = {
-    "ctgan": Method(_ctgan, (
-        {}, {"generator_lr": 5e-4, "discriminator_lr": 5e-4},
-        {"discriminator_steps": 3}, {"batch_size": 250, "embedding_dim": 64},
-    )),
-    "tvae": Method(_tvae, (
-        {}, {"loss_factor": 1}, {"embedding_dim": 32, "batch_size": 250},
-        {"compress_dims": (256, 256), "decompress_dims": (256, 256), "loss_factor": 4},
-    )),
+METHODS: dict[str, Method] = {  # cheapest first
+    "independent": Method(_independent),
+    "copy": Method(_copy),
     "copula": Method(_copula, (
         {"shrink": 0.0, "between": "linear", "spread": True}, {"shrink": 0.0, "between": "nearest", "spread": True},
         {"shrink": 0.0, "between": "nearest", "spread": False}, {"shrink": 0.05, "between": "linear", "spread": False},
     )),
     "smote": Method(_smote, ({"k": 1}, {"k": 3}, {"k": 5}, {"k": 10})),
-    "independent": Method(_independent),
-    "copy": Method(_copy),
+    "tvae": Method(_tvae, (
+        {}, {"loss_factor": 1}, {"embedding_dim": 32, "batch_size": 250},
+        {"compress_dims": (256, 256), "decompress_dims": (256, 256), "loss_factor": 4},
+    )),
+    "ctgan": Method(_ctgan, (
+        {}, {"generator_lr": 5e-4, "discriminator_lr": 5e-4}, {"batch_size": 250, "embedding_dim": 64},
+        {"batch_size": 250, "generator_lr": 1e-3, "discriminator_lr": 1e-3},
+    )),
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from .ours import fit_ours
 from .rivals import METHODS, Setting
 
 OURS = "ornstein"
+TUNED = 0.5  # of the updates is what a fit for tuning gets
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class Runs:
         rows, facts = (self.folder / method / f"{name}{end}" for end in (".parquet", ".json"))
         if not facts.exists():
             rows.parent.mkdir(parents=True, exist_ok=True)
-            made = (fit_ours if method == OURS else _fit_rival(method))(split, seed, setting)
+            effort = TUNED if name.startswith("tune") else 1.0
+            made = fit_ours(split, seed, setting) if method == OURS else _rival(method, split, seed, setting, effort)
             with new_file(rows) as part:
                 made[0].to_parquet(part)
             _write(facts, {"setting": setting, "seed": seed, "seconds": made[1]})
@@ -89,20 +91,19 @@ class Runs:
         return Made(pd.read_parquet(rows), json.loads(facts.read_text())["seconds"])
 
 
-def _fit_rival(method: str) -> Callable[[Split, int, Setting], tuple[pd.DataFrame, dict[str, float]]]:
-    def fit(split: Split, seed: int, setting: Setting) -> tuple[pd.DataFrame, dict[str, float]]:
-        table = complete(split.train, split.columns)
-        start = time.perf_counter(), time.process_time()
-        sample = METHODS[method].fit(table, split.target, seed, setting)
-        fitted = time.perf_counter(), time.process_time()
-        made = sample(len(split.train))
-        end = time.perf_counter()
-        return restore(made, split.train, split.columns), {
-            "fit": round(fitted[0] - start[0], 2), "fit cpu": round(fitted[1] - start[1], 2),
-            "sample": round(end - fitted[0], 2),
-        }  # fmt: skip
-
-    return fit
+def _rival(
+    method: str, split: Split, seed: int, setting: Setting, effort: float
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    table = complete(split.train, split.columns)
+    start = time.perf_counter(), time.process_time()
+    sample = METHODS[method].fit(table, split.target, seed, setting, effort)
+    fitted = time.perf_counter(), time.process_time()
+    made = sample(len(split.train))
+    end = time.perf_counter()
+    return restore(made, split.train, split.columns), {
+        "fit": round(fitted[0] - start[0], 2), "fit cpu": round(fitted[1] - start[1], 2),
+        "sample": round(end - fitted[0], 2),
+    }  # fmt: skip
 
 
 def _settings(method: str) -> tuple[Setting, ...]:

@@ -64,10 +64,10 @@ def copies(space: Space, train: Coded, held_out: Coded, synthetic: Coded, seed: 
 
 
 def neighbours(space: Space, train: Coded, held_out: Coded, synthetic: Coded, count: int) -> list[Neighbour]:
-    """The generated rows that lie nearest to a training row beside how near a held-out row is: likeliest copies first."""
+    """The generated rows nearest to a training row, measured by how near a held-out row is: likeliest copies first."""
     points = space(synthetic)
     (near, mine), (far, theirs) = nearest(points, space(train)), nearest(points, space(held_out))
-    order = torch.argsort(near[:, 0] - far[:, 0], stable=True)[:count]
+    order = torch.argsort(near[:, 0] / far[:, 0].clamp(min=1e-6), stable=True)[:count]
     return [
         Neighbour(k, int(mine[k, 0]), float(near[k, 0]), int(theirs[k, 0]), float(far[k, 0]))
         for k in order.tolist()

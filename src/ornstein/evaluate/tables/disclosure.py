@@ -122,5 +122,5 @@ def _meets(row: Coded, columns: np.ndarray, middle: np.ndarray, rows: Coded) -> 
 
 
 def worst(risks: dict[str, Risk]) -> tuple[str, Risk]:
-    """The column with the greatest leak; of many at none one is above 0 by chance."""
-    return max(risks.items(), key=lambda found: found[1].leaked.value)
+    """The column that surely leaks most: by the lower end of its interval, for rare values scatter widely."""
+    return max(risks.items(), key=lambda found: found[1].leaked.low)

@@ -37,7 +37,7 @@ def _sentences(
     more = "more" if leak.leaked.low > 0 else "not measurably more"
     yield (
         f"Cells of training rows could be guessed {more} often than cells of held-out rows; "
-        f"most for {column!r}: {leak.train.value:.1%} against {leak.held_out.value:.1%}."
+        f"most surely for {column!r}: {leak.train.value:.1%} against {leak.held_out.value:.1%}."
     )
     if singled is not None:
         yield (
