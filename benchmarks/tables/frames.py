@@ -28,7 +28,7 @@ class Complete:
 
 
 def complete(train: pd.DataFrame, columns: Sequence[Column]) -> Complete:
-    """Fill gaps: of a number by the median, told in a category column of its own; of a category by one more category."""
+    """Fill gaps: of a number by the median, told in a category column; of a category by one category more."""
     numbers = [c.name for c in columns if c.kind == "number"]
     kinds = [c.name for c in columns if c.kind == "category"]
     frame = pd.DataFrame({name: train[name].astype(float).fillna(train[name].median()) for name in numbers})

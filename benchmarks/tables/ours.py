@@ -28,7 +28,9 @@ def fit_ours(split: Split, seed: int, setting: dict[str, Any]) -> tuple[pd.DataF
         told = [part for kind in kinds for part in ("--column", kind)]
         told += [part for path, value in setting.items() for part in ("--set", f"{path}={value}")]
         start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        _ornstein("train", folder / "train.csv", "--out", folder / "run", "--set", f"training.seed={seed}", *told)
+        _ornstein(
+            "train", folder / "train.csv", "--out", folder / "run", "--set", f"training.seed={seed}", *told
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         fitted = time.perf_counter()
         bundle = next((folder / "run").glob("*.bundle"), folder / "run" / "bundle")
@@ -42,4 +44,6 @@ def fit_ours(split: Split, seed: int, setting: dict[str, Any]) -> tuple[pd.DataF
 
 
 def _ornstein(*words: object) -> None:
-    subprocess.run([sys.executable, "-m", "ornstein", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "ornstein", *map(str, words)], check=True, stdout=subprocess.DEVNULL
+    )

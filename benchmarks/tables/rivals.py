@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -59,35 +59,35 @@ def _deep(kind: Any, table: Complete, seed: int, updates: float, setting: Settin
 
 def _copula(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
     """Normal scores of every column, categories by frequency, and their correlations, shrunk a little."""
-    random, shrink, count = stream("copula", seed), setting["shrink"], len(table.frame)
+    random, shrink = stream("copula", seed), setting["shrink"]
+    names = [*table.numbers, *table.kinds]
     margins = {name: np.sort(table.frame[name].to_numpy()) for name in table.numbers}
-    codes = {name: table.frame[name].value_counts() for name in table.kinds}
-    scores: list[np.ndarray] = []
-    for name in table.frame:
+    counts = {name: table.frame[name].value_counts() for name in table.kinds}
+    least = 0.5 / len(table.frame)
+
+    def uniform(name: str) -> np.ndarray:
+        """Where each value lies in its column, from 0 to 1; ties are spread at random over their share."""
+        values = table.frame[name].to_numpy()
         if name in margins:
-            values = table.frame[name].to_numpy()
-            # Ties are spread at random over their interval, as categories are.
-            ranks = rankdata(values, "min") - 1 + random.random(count) * _tied(values)
-            scores.append(norm.ppf(np.clip(ranks / count, 0.5 / count, 1 - 0.5 / count)))
-        else:
-            upper = np.cumsum(codes[name].to_numpy()) / count
-            place = codes[name].index.get_indexer(table.frame[name])
-            share = codes[name].to_numpy()[place] / count
-            at = random.random(count) if setting["spread"] else 0.5
-            scores.append(norm.ppf(np.clip(upper[place] - at * share, 0.5 / count, 1 - 0.5 / count)))
-    held = np.corrcoef(np.stack(scores))
-    root = np.linalg.cholesky((1 - shrink) * held + (shrink + 1e-6) * np.eye(len(held)))
+            return (rankdata(values, "min") - 1 + random.random(len(values)) * _tied(values)) / len(values)
+        shares = counts[name].to_numpy() / len(values)
+        place = counts[name].index.get_indexer(pd.Index(values))
+        at = random.random(len(values)) if setting["spread"] else 0.5
+        return np.cumsum(shares)[place] - at * shares[place]
+
+    scores = norm.ppf(np.clip([uniform(name) for name in names], least, 1 - least))
+    held = (1 - shrink) * np.corrcoef(scores) + (shrink + 1e-6) * np.eye(len(names))
+    root = np.linalg.cholesky(held / held[0, 0])
+
+    def value(name: str, u: np.ndarray) -> np.ndarray:
+        if name in margins:
+            return np.quantile(margins[name], u, method=setting["between"])
+        upper = np.cumsum(counts[name].to_numpy()) / len(table.frame)
+        return counts[name].index.to_numpy()[np.searchsorted(upper[:-1], u, "right")]
 
     def sample(rows: int) -> pd.DataFrame:
-        uniform = norm.cdf(random.normal(size=(rows, len(held))) @ root.T / np.sqrt(np.diag(root @ root.T)))
-        made: dict[str, Any] = {}
-        for name, u in zip(table.frame, uniform.T, strict=True):
-            if name in margins:
-                made[name] = np.quantile(margins[name], u, method=setting["between"])
-            else:
-                upper = np.cumsum(codes[name].to_numpy()) / count
-                made[name] = codes[name].index.to_numpy()[np.searchsorted(upper[:-1], u, "right")]
-        return pd.DataFrame(made)
+        drawn = norm.cdf(random.normal(size=(rows, len(names))) @ root.T)
+        return pd.DataFrame({name: value(name, u) for name, u in zip(names, drawn.T, strict=True)})
 
     return sample
 
@@ -110,11 +110,10 @@ def _smote(table: Complete, target: str, seed: int, setting: Setting, effort: fl
         drawn = random.multinomial(rows, counts / counts.sum())
         asked = {name: int(counts[name] + extra) for name, extra in zip(counts.index, drawn, strict=True)}
         maker = SMOTENC(
-            categorical_features=table.kinds, sampling_strategy=asked, k_neighbors=setting["k"],
+            categorical_features=table.kinds, sampling_strategy=cast(Any, asked), k_neighbors=setting["k"],
             random_state=int(random.integers(2**31)),
         )  # fmt: skip
-        made, _ = maker.fit_resample(frame, strata)
-        made = made[len(frame) :].reset_index(drop=True)
+        made = pd.DataFrame(maker.fit_resample(frame, strata)[0])[len(frame) :].reset_index(drop=True)
         return made.iloc[random.permutation(len(made))].reset_index(drop=True)
 
     return sample

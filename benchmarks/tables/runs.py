@@ -51,13 +51,23 @@ class Runs:
         """Figures of a method at its chosen setting."""
         file = self.folder / method / f"seed-{seed}.report.json"
         if not file.exists():
-            setting, made = self.chosen(method), self._made(self.split, method, self.chosen(method), seed, f"seed-{seed}")
+            setting, made = (
+                self.chosen(method),
+                self._made(self.split, method, self.chosen(method), seed, f"seed-{seed}"),
+            )
             found = report(
-                self.split.train, self.split.test, made.frame, self.split.columns, self.split.target, model=method
+                self.split.train,
+                self.split.test,
+                made.frame,
+                self.split.columns,
+                self.split.target,
+                model=method,
             )
             _write(file, {**found.metrics(), "setting": setting, "seed": seed, "seconds": made.seconds})
             figures = found.metrics()["figures"]["rows"]
-            shown = " ".join(f"{k} {figures[k]['generated']['value']:.3f}" for k in ("detection", "tstr", "membership"))
+            shown = " ".join(
+                f"{k} {figures[k]['generated']['value']:.3f}" for k in ("detection", "tstr", "membership")
+            )
             self.tell(f"{self.split.name} {method} seed {seed}: {shown}")
         return json.loads(file.read_text())
 
@@ -75,7 +85,9 @@ class Runs:
                 for made in [self._made(split, method, setting, 0, f"tune-{k}")]
             ]
             _write(file, max(tried, key=lambda one: one["score"]) | {"tried": tried})
-            self.tell(f"{self.split.name} {method} tuned: " + " ".join(f"{one['score']:.3f}" for one in tried))
+            self.tell(
+                f"{self.split.name} {method} tuned: " + " ".join(f"{one['score']:.3f}" for one in tried)
+            )
         return json.loads(file.read_text())["setting"]
 
     def _made(self, split: Split, method: str, setting: Setting, seed: int, name: str) -> Made:
@@ -83,7 +95,11 @@ class Runs:
         if not facts.exists():
             rows.parent.mkdir(parents=True, exist_ok=True)
             effort = TUNED if name.startswith("tune") else 1.0
-            made = fit_ours(split, seed, setting) if method == OURS else _rival(method, split, seed, setting, effort)
+            made = (
+                fit_ours(split, seed, setting)
+                if method == OURS
+                else _rival(method, split, seed, setting, effort)
+            )
             with new_file(rows) as part:
                 made[0].to_parquet(part)
             _write(facts, {"setting": setting, "seed": seed, "seconds": made[1]})

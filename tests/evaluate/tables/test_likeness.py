@@ -36,7 +36,10 @@ def test_other_rows_of_the_same_law_are_as_like_as_training_rows():
 
 def test_columns_on_their_own_keep_their_shape_and_lose_their_trends():
     test = READING(TEST)
-    loose, real = likeness(READING, test, READING(independent(TRAIN, 0))), likeness(READING, test, READING(TRAIN))
+    loose, real = (
+        likeness(READING, test, READING(independent(TRAIN, 0))),
+        likeness(READING, test, READING(TRAIN)),
+    )
     assert loose.shape.value == pytest.approx(real.shape.value, abs=1e-9)
     for pair in (("height", "weight"), ("height", "size"), ("weight", "size"), ("weight", "ill")):
         assert loose.trends[pair] < real.trends[pair] - 0.1
@@ -47,7 +50,7 @@ def test_columns_on_their_own_keep_their_shape_and_lose_their_trends():
 def test_a_shifted_column_is_the_one_that_is_found():
     moved = TEST.assign(height=TEST["height"] + 10)
     found = likeness(READING, READING(TEST), READING(moved)).shapes
-    assert min(found, key=found.get) == "height"
+    assert min(found, key=lambda name: found[name]) == "height"
     # Shifted by a deviation, two normals differ most half way: by the chance of half a deviation on either side.
     assert found["height"] == pytest.approx(1 - 0.3829, abs=0.05)
 
@@ -133,5 +136,9 @@ def test_categories_are_the_same_whatever_type_a_file_gave_them():
     whole = pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True]})
     read = Reading(describe(whole, {"a": "category"}), whole)
     other = pd.DataFrame({"a": ["1", "2", "7"], "b": ["True", "False", None]})
-    assert read(other).kinds.tolist() == [[0, 1], [1, 0], [3, 3]]  # 7 was not in training; a gap has a code of its own
+    assert read(other).kinds.tolist() == [
+        [0, 1],
+        [1, 0],
+        [3, 3],
+    ]  # 7 was not in training; a gap has a code of its own
     assert read(whole.astype({"a": float})).kinds[:, 0].tolist() == [0, 1, 2]

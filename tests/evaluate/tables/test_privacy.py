@@ -25,7 +25,9 @@ def test_membership_finds_memorised_rows():
 
 def test_membership_finds_rows_that_were_blurred_a_little():
     random = np.random.default_rng(0)
-    blurred = TRAIN.assign(height=TRAIN["height"] + random.normal(0, 0.5, 600), weight=TRAIN["weight"].round())
+    blurred = TRAIN.assign(
+        height=TRAIN["height"] + random.normal(0, 0.5, 600), weight=TRAIN["weight"].round()
+    )
     assert membership(READING, SPACE, MINE, HELD, READING(blurred)).strongest[1].low > 0.6
 
 
@@ -43,7 +45,8 @@ def test_half_a_leak_is_half_found():
     half = np.concatenate([np.arange(300)])
     leaked = READING(TRAIN.iloc[half])
     both = type(MINE)(
-        np.concatenate([leaked.numbers, mixed.numbers[:300]]), np.concatenate([leaked.kinds, mixed.kinds[:300]])
+        np.concatenate([leaked.numbers, mixed.numbers[:300]]),
+        np.concatenate([leaked.kinds, mixed.kinds[:300]]),
     )
     assert 0.68 < membership(READING, SPACE, MINE, HELD, both).attacks["nearest generated row"].value < 0.82
 

@@ -35,12 +35,16 @@ def test_fresh_rows_of_the_same_law_are_worth_as_much(target):
 
 def test_a_shuffled_target_is_chance():
     scores = [
-        found(FRESH.assign(ill=np.random.default_rng(k).permutation(FRESH["ill"].to_numpy())), "ill").synthetic.value
+        found(
+            FRESH.assign(ill=np.random.default_rng(k).permutation(FRESH["ill"].to_numpy())), "ill"
+        ).synthetic.value
         for k in range(8)
     ]  # each takes some side by chance
     assert abs(np.mean(scores) - 0.5) < 0.06
     assert found(FRESH, "ill").real.low > 0.8
-    assert found(independent(FRESH, 0), "weight").synthetic.value < 0.1 < 0.6 < found(FRESH, "weight").real.low
+    assert (
+        found(independent(FRESH, 0), "weight").synthetic.value < 0.1 < 0.6 < found(FRESH, "weight").real.low
+    )
 
 
 def test_a_table_that_forgot_a_class_is_worth_chance_for_it():

@@ -15,9 +15,9 @@ SHORT = 3.0  # of nothing in n trials: at most 3/n, with 95% (Hanley & Lippman-H
 def auroc(higher: np.ndarray, lower: np.ndarray, deviations: float = NORMAL_95) -> Estimate:
     """How often a score of `higher` (M,) lies above one of `lower` (N,); ties count half.
 
-    The variance is DeLong's (1988), from how often each single score is above or below the others; the interval is built
-    on logits, so that it stays within 0 and 1. Where nothing overlaps the variance would be 0: there the interval is as
-    wide as that of an event that was never seen. `deviations` of the normal distribution are the interval's half width.
+    The variance is DeLong's (1988), from how often each single score is above or below the others; the interval is
+    built on logits, so that it stays within 0 and 1, and is so many `deviations` of a normal distribution to each side.
+    Where nothing overlaps the variance would be 0: there it is as wide as that of an event that was never seen.
 
     Raises:
         ValueError: an empty set.

@@ -1,4 +1,4 @@
-"""A table as numbers: what its columns are, and its cells as floats and category codes that everything here compares."""
+"""A table as numbers: what its columns are, and its cells as floats and category codes to compare."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pandas as pd
 from ornstein.errors import UsageError, nearest
 
 Kind = Literal["number", "category"]
-DIGITS = 6  # of a number: finer differences are matters of files and of float32, and would tell a copy from its original
+DIGITS = 6  # of a number: finer differences come from files and float32, and would hide a copy
+MANY = 100  # most frequent values of a category that are told apart
+WIDE = 500  # columns that can be compared pair by pair
 FEW = 10  # different whole numbers that still read as categories
 
 
@@ -30,7 +32,8 @@ class Coded:
 
     Attributes:
         numbers: (rows, number columns) float64, rounded to six digits; missing is NaN.
-        kinds: (rows, category columns) int64: 0 to K-1 as in the training rows, K for any other value, K+1 for missing.
+        kinds: (rows, category columns) int64: 0 to K-1 as in the training rows, K for any value that
+            is rare there or new, K+1 for missing.
     """
 
     numbers: np.ndarray
@@ -44,7 +47,7 @@ class Coded:
 
 
 def describe(frame: pd.DataFrame, kinds: Mapping[str, Kind] | None = None) -> tuple[Column, ...]:
-    """What the columns of a table are: as told by name, else numbers and dates with more than `FEW` whole values are numbers.
+    """What the columns of a table are: as told by name, else dates and numbers are numbers, save a `FEW` whole ones.
 
     Raises:
         UsageError: two columns of one name, no columns, an unknown name or kind.
@@ -81,7 +84,7 @@ class Reading:
         train: rows that a model learned from.
 
     Raises:
-        UsageError: a column that the rows lack, or cells that are no numbers in a column of numbers.
+        UsageError: a column that the rows lack, too many, or cells that are no numbers in a column of numbers.
     """
 
     def __init__(self, columns: Sequence[Column], train: pd.DataFrame) -> None:
@@ -89,7 +92,11 @@ class Reading:
         self.numbers = [column.name for column in columns if column.kind == "number"]
         self.kinds = [column.name for column in columns if column.kind == "category"]
         _require(train, [*self.numbers, *self.kinds])
-        self.vocabulary = {name: sorted(texts(train[name]).dropna().unique()) for name in self.kinds}
+        if len(self.columns) > WIDE:
+            raise UsageError(
+                f"{len(self.columns):,} columns are more than can be compared: choose {WIDE} at most"
+            )
+        self.vocabulary = {name: _common(texts(train[name])) for name in self.kinds}
 
     def __call__(self, frame: pd.DataFrame) -> Coded:
         """The cells of a table with these columns."""
@@ -112,6 +119,11 @@ class Reading:
         codes[codes < 0] = len(known)
         codes[written.isna().to_numpy()] = len(known) + 1
         return codes.astype(np.int64)
+
+
+def _common(values: pd.Series) -> list[str]:
+    counts = values.value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
+    return sorted(counts.index[:MANY])
 
 
 def texts(values: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Can a classifier tell generated rows from real ones? The two-sample test of Lopez-Paz and Oquab (2017, 1610.06545)."""
+"""Can a classifier tell generated rows from real ones? The test of Lopez-Paz and Oquab (2017, 1610.06545)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDS = 5
 def detection(reading: Reading, real: Coded, other: Coded, seed: int = 0) -> Estimate:
     """AUROC of boosted trees that tell `other` rows from `real` ones; 0.5 is best, less is chance.
 
-    As many rows of each; each row is judged by trees that did not see it. Its interval is that of the rows, trees given.
+    As many rows of each; each is judged by trees that did not see it. The interval is that of the rows, trees given.
     """
     random = stream("two-sample", seed)
     count = min(len(real), len(other))

@@ -1,8 +1,8 @@
-"""What a generated table gives away about single people: the attacks of Anonymeter (Giomi et al. 2023, arXiv 2211.10459).
+"""What a generated table gives away about single people: attacks of Anonymeter (Giomi et al. 2023, 2211.10459).
 
 **Inference**: an attacker knows all of a real row but one cell, and guesses it from the nearest generated row.
-**Singling out**: an attacker makes a predicate that one generated row alone meets (category equal; number at least or at
-most, whichever is rarer) and hopes that one real person alone meets it too.
+**Singling out**: an attacker makes a predicate that one generated row alone meets (category equal; number at least or
+at most, whichever is rarer) and hopes that one real person alone meets it too.
 
 Both are run against training rows and against as many held-out rows. What works on both is what the table says about
 everybody; only the surplus on training rows, as a share of what was left to gain, is what training leaked:

@@ -1,9 +1,9 @@
 """Do columns look alike, and do pairs of columns hang together alike?
 
 A column: 1 minus the greatest distance of cumulative distributions (Kolmogorov-Smirnov) for numbers, with missing cells
-as a value below all others; 1 minus the total variation for categories. A pair: 1 minus half the difference of Spearman's
-correlations for two numbers; 1 minus the total variation of the joint table otherwise, a number being cut at the deciles
-of the real rows. All are 1 at best; the forms are those of the SDMetrics library, with intervals of ours.
+as a value below all others; 1 minus the total variation for categories. A pair: 1 minus half the difference of
+Spearman's correlations for two numbers; 1 minus the total variation of the joint table otherwise, a number being cut at
+the deciles of the real rows. All are 1 at best; the forms are those of the SDMetrics library, with intervals of ours.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def likeness(reading: Reading, real: Coded, other: Coded, seed: int = 0) -> Like
     """Compare a table with real rows.
 
     Args:
-        reading: names and categories. real: what to be like. other: rows to judge.
+        reading: names and categories.
+        real: what to be like.
+        other: rows to judge.
         seed: of the subsets that give intervals.
     """
     names = [*reading.numbers, *reading.kinds]
@@ -102,11 +104,13 @@ class _Trends:
         apart = np.abs(self._joint(real) - self._joint(other))
         scores = 1 - np.add.reduceat(np.add.reduceat(apart, self.starts, 0), self.starts, 1) / 2
         numbers = real.numbers.shape[1]
-        scores[:numbers, :numbers] = 1 - np.abs(_correlations(real.numbers) - _correlations(other.numbers)) / 2
+        scores[:numbers, :numbers] = (
+            1 - np.abs(_correlations(real.numbers) - _correlations(other.numbers)) / 2
+        )
         return scores
 
     def _joint(self, rows: Coded) -> np.ndarray:
-        """Shares of rows with each pair of cells, of all pairs of columns in one matrix: one product of one-hot codes."""
+        """Shares of rows with each pair of cells, for all pairs of columns: one product of one-hot codes."""
         numbers = [
             np.where(np.isnan(values), CUTS, np.searchsorted(cuts, values, "right"))
             for cuts, values in zip(self.cuts, rows.numbers.T, strict=True)
@@ -127,6 +131,8 @@ def _correlations(numbers: np.ndarray) -> np.ndarray:
     if numbers.shape[1] == 0:
         return np.zeros((0, 0))
     ranks = np.where(np.isnan(numbers), np.nan, rankdata(numbers, axis=0, nan_policy="omit"))
-    centred = np.nan_to_num(ranks - np.nanmean(ranks, 0))
+    held = ~np.isnan(ranks)
+    means = np.where(held, ranks, 0).sum(0) / np.maximum(held.sum(0), 1)
+    centred = np.where(held, ranks - means, 0)
     spread = np.sqrt((centred**2).sum(0))
     return (centred.T @ centred) / np.maximum(np.outer(spread, spread), 1e-12)

@@ -59,7 +59,9 @@ def membership(
         for side, rows in enumerate((train[halves[0] == half], held_out[halves[1] == half])):
             points = space(rows)
             near = nearest(points, made)[0][:, 0].numpy()
-            for name, found in zip(ATTACKS, (-near, _ratio(points, made, space(known)), judge(rows)), strict=True):
+            for name, found in zip(
+                ATTACKS, (-near, _ratio(points, made, space(known)), judge(rows)), strict=True
+            ):
                 scores[name][side].append(found)
     return Membership({
         name: auroc(np.concatenate(members), np.concatenate(others), deviations)

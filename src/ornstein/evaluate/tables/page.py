@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from ornstein.data.atomic import new_file
 from ornstein.evaluate.report import INK, PALE, Safe, fill, pyplot, svg
 from ornstein.evaluate.tables.columns import Column, texts
 from ornstein.evaluate.tables.report import Report
@@ -13,12 +16,15 @@ WORST = 6  # columns and pairs that are shown
 SHARES = 12  # categories a plot has room for
 
 
-def render(found: Report, test: pd.DataFrame, synthetic: pd.DataFrame, command: str) -> str:
-    """The report as HTML text; everything that came from data is escaped.
+def write_report(found: Report, file: Path, command: str) -> None:
+    """Write the report, in place of an older one; `command` makes it again."""
+    text = render(found, command)
+    with new_file(file) as part:
+        part.write_text(text, encoding="utf-8")
 
-    Args:
-        found: what to report. test, synthetic: held-out and generated rows, for the plots. command: that makes it again.
-    """
+
+def render(found: Report, command: str) -> str:
+    """The report as HTML text; everything that came from data is escaped."""
     kinds = {name: Column(name, kind) for name, kind in found.facts["columns"].items()}
     columns = sorted(found.likeness.shapes.items(), key=lambda scored: scored[1])
     pairs = sorted(found.likeness.trends.items(), key=lambda scored: scored[1])
@@ -28,7 +34,7 @@ def render(found: Report, test: pd.DataFrame, synthetic: pd.DataFrame, command: 
         headlines=headlines(found),
         columns=columns,
         pairs=pairs[: 2 * WORST],
-        plots=[Safe(column_plot(kinds[name], test, synthetic)) for name, _ in columns[:WORST]],
+        plots=[Safe(column_plot(kinds[name], found.test, found.synthetic)) for name, _ in columns[:WORST]],
         heat=Safe(trend_plot(found)) if len(pairs) > 1 else "",
         names=list(kinds),
         rows=list(zip(found.nearest, found.rows, strict=True)),
@@ -67,7 +73,9 @@ def column_plot(column: Column, test: pd.DataFrame, synthetic: pd.DataFrame) -> 
         shown = shares[0].add(shares[1], fill_value=0).sort_values(ascending=False).index[:SHARES]
         for (_, colour), share, offset in zip(pairs, shares, (-0.2, 0.2), strict=True):
             axes.bar(np.arange(len(shown)) + offset, share.reindex(shown).fillna(0), 0.4, color=colour)
-        axes.set_xticks(range(len(shown)), [str(name)[:14] for name in shown], rotation=40, ha="right", fontsize=7)
+        axes.set_xticks(
+            range(len(shown)), [str(name)[:14] for name in shown], rotation=40, ha="right", fontsize=7
+        )
     axes.set_title(column.name, fontsize=9)
     return svg(chart)
 
@@ -86,4 +94,3 @@ def trend_plot(found: Report) -> str:
     axes.set_yticks(range(len(names)), names, fontsize=7)
     chart.colorbar(shown, shrink=0.6)
     return svg(chart)
-

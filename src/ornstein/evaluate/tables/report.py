@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ornstein.errors import UsageError
-from ornstein.evaluate.estimate import Estimate
+from ornstein.evaluate.estimate import Estimate, plain
 from ornstein.evaluate.fidelity import Figure
 from ornstein.evaluate.tables.columns import Coded, Column, Reading
 from ornstein.evaluate.tables.copies import Copies, Neighbour, copies, neighbours
@@ -44,6 +43,7 @@ class Report:
         membership, inferred, singled, copies: what the table gives away.
         nearest: the likeliest copies. rows: cells of these as texts: (generated, training, held-out).
         statement: of privacy, in sentences.
+        test, synthetic: held-out and generated rows that were looked at, for plots.
     """
 
     model: str
@@ -59,6 +59,8 @@ class Report:
     nearest: list[Neighbour]
     rows: list[tuple[list[str], list[str], list[str]]]
     statement: str
+    test: pd.DataFrame
+    synthetic: pd.DataFrame
 
     @property
     def comparable(self) -> list[Figure]:
@@ -89,14 +91,6 @@ class Report:
         }
 
 
-def plain(estimate: Estimate) -> dict[str, float | int]:
-    """An estimate as plain values."""
-    return {
-        "value": round(estimate.value, 6), "low": round(estimate.low, 6), "high": round(estimate.high, 6),
-        "count": estimate.count,
-    }  # fmt: skip
-
-
 def _risk(found: Risk) -> dict[str, Any]:
     return {name: plain(Estimate(**value)) for name, value in asdict(found).items()}
 
@@ -114,15 +108,19 @@ def report(
 ) -> Report:
     """Measure a generated table.
 
-    Likeness is judged against the held-out rows, which no model saw, on as many rows of each table; beside it stands
-    how well the training rows themselves do. A model that gives its training rows back scores what real rows score
+    Likeness is judged against the held-out rows, which no model saw; beside it stands how well as many training rows
+    do. A model that gives its training rows back scores what real rows score
     there, and is found out by what follows.
 
     Args:
-        train: real rows the model learned from. test: real rows it did not. synthetic: generated rows.
+        train: real rows the model learned from.
+        test: real rows it did not.
+        synthetic: generated rows.
         columns: what is compared (``describe(train)``); others are left out.
         target: column that others foretell; None leaves usefulness out.
-        model: name for the report. seed: of everything drawn. tell: told what is measured next.
+        model: name for the report.
+        seed: of everything drawn.
+        tell: told what is measured next.
 
     Raises:
         UsageError: tables without these columns, or with fewer than 50 rows.
@@ -130,76 +128,104 @@ def report(
     """
     for frame, what in ((train, "training"), (test, "held-out"), (synthetic, "generated")):
         if len(frame) < LEAST:
-            raise UsageError(f"{len(frame)} {what} rows: measuring a table needs at least {LEAST} of each kind")
+            raise UsageError(
+                f"{len(frame)} {what} rows: measuring a table needs at least {LEAST} of each kind"
+            )
     reading = Reading(columns, train)
     frames = [_some(frame, MOST, seed) for frame in (train, test, synthetic)]
-    mine, held, made = (reading(frame) for frame in frames)
-    space = Space(reading, reading(train))
+    mine, held, made = map(reading, frames)
+    tables = _Tables(reading, Space(reading, reading(train)), mine, held, made, seed)
     tell("columns and pairs")
-    likely, real = (likeness(reading, held, rows, seed) for rows in (made, mine))
-    figures = [
-        Figure("shapes", "", "columns alike (KS and TV complement)", likely.shape, real.shape, "higher"),
-        *_pairs(likely, real),
-    ]
+    likely, real = tables.likeness()
+    figures = _alike(likely, real)
     tell("two-sample test")
-    judge = partial(detection, reading, held, seed=seed)
-    figures.append(Figure("detection", "", "told from held-out rows, AUROC", judge(made), judge(mine), "lower"))
+    figures.append(tables.detection())
     tell("neighbourhoods")
-    points, known, others = space(held), space(mine), space(made)
-    count = min(POINTS, *map(len, (points, known, others)))
-    for key, title, score in (
-        ("alpha-precision", "α-precision: generated rows where real ones are", alpha_precision),
-        ("beta-recall", "β-recall: real rows that generated ones reach", beta_recall),
-    ):
-        found = (score(points[:count], rows[:count], seed) for rows in (others, known))
-        figures.append(Figure(key, "", title, *found, "higher"))
-    title = "farther from the nearest training row than that is from its own nearest"
-    figures.append(
-        Figure("authenticity", "", title, authenticity(known, others), authenticity(known, points), "real")
-    )
+    figures += tables.neighbourhoods()
     useful = None
     if target is not None:
         tell("usefulness as training data")
         useful = usefulness(reading, mine, held, made, target, seed)
-        title = f"foretells {target} of held-out rows after training on it, {useful.measure}"
-        figures.append(Figure("tstr", "", title, useful.synthetic, useful.real, "higher"))
-        figures.append(Figure("tstr-lost", "", f"{useful.measure} lost by that", useful.lost, None, "lower"))
+        figures += _worth(useful, target)
     tell("privacy")
-    attacked = membership(reading, space, mine, held, made, seed)
-    inferred, singled = inference(reading, space, mine, held, made, seed), singling_out(mine, held, made, seed)
-    doubles = copies(space, mine, held, made, seed)
-    figures += _privacy(attacked, inferred, singled, doubles)
-    near = neighbours(space, mine, held, made, SHOWN)
-    sizes = len(train), len(test), len(synthetic)
+    attacked = membership(reading, tables.space, mine, held, made, seed)
+    inferred = inference(reading, tables.space, mine, held, made, seed)
+    singled, doubles = singling_out(mine, held, made, seed), copies(tables.space, mine, held, made, seed)
+    figures += _given_away(attacked, inferred, singled, doubles)
+    near = neighbours(tables.space, mine, held, made, SHOWN)
     return Report(
-        model, _facts(columns, target, sizes, seed), figures, likely, real, useful, attacked, inferred, singled,
-        doubles, near, [_shown(frames, reading, n) for n in near],
-        statement((len(mine), len(held), len(made)), attacked, inferred, singled, doubles),
+        model, _facts(columns, target, (train, test, synthetic), seed), figures, likely, real, useful, attacked,
+        inferred, singled, doubles, near, [_shown(frames, reading, n) for n in near],
+        statement((len(mine), len(held), len(made)), attacked, inferred, singled, doubles), *frames[1:],
     )  # fmt: skip
 
 
-def _pairs(likely: Likeness, real: Likeness) -> list[Figure]:
+@dataclass(frozen=True)
+class _Tables:
+    """The three tables, read: what the figures of likeness are taken of."""
+
+    reading: Reading
+    space: Space
+    train: Coded
+    test: Coded
+    made: Coded
+    seed: int
+
+    def likeness(self) -> tuple[Likeness, Likeness]:
+        """Of generated and of training rows, as many of each: noise is part of the score."""
+        rows = np.arange(min(len(self.train), len(self.made)))
+        made, train = (likeness(self.reading, self.test, x[rows], self.seed) for x in (self.made, self.train))
+        return made, train
+
+    def detection(self) -> Figure:
+        made, train = (
+            detection(self.reading, self.test, rows, self.seed) for rows in (self.made, self.train)
+        )
+        return Figure("detection", "", "told from held-out rows, AUROC", made, train, "lower")
+
+    def neighbourhoods(self) -> Iterator[Figure]:
+        test, train, made = (self.space(rows) for rows in (self.test, self.train, self.made))
+        count = min(POINTS, len(test), len(train), len(made))
+        for key, title, score in (
+            ("alpha-precision", "α-precision: generated rows where real ones are", alpha_precision),
+            ("beta-recall", "β-recall: real rows that generated ones reach", beta_recall),
+        ):
+            ours, theirs = (score(test[:count], rows[:count], self.seed) for rows in (made, train))
+            yield Figure(key, "", title, ours, theirs, "higher")
+        title = "farther from the nearest training row than that is from its own nearest"
+        ours, theirs = (authenticity(train, rows) for rows in (made, test))
+        yield Figure("authenticity", "", title, ours, theirs, "real")
+
+
+def _alike(likely: Likeness, real: Likeness) -> list[Figure]:
+    shapes = Figure("shapes", "", "columns alike (KS and TV complement)", likely.shape, real.shape, "higher")
     if likely.trend is None:
-        return []
-    return [Figure("trends", "", "pairs of columns alike", likely.trend, real.trend, "higher")]
+        return [shapes]
+    return [shapes, Figure("trends", "", "pairs of columns alike", likely.trend, real.trend, "higher")]
 
 
-def _privacy(
-    attacked: Membership, inferred: dict[str, Risk], singled: Risk | None, doubles: Copies
-) -> list[Figure]:
-    name, best = attacked.strongest
-    column, leak = worst(inferred)
-    found = [
-        Figure("membership", "", f"training rows told from others, AUROC ({name})", best, None, "lower"),
-        Figure("inference", "", f"surplus in guessing a cell, at worst ({column})", leak.leaked, None, "lower"),
-        Figure("copied", "", "equal to a training row", doubles.copied, doubles.expected, "real"),
-        Figure("repeated", "", "equal to another row", doubles.repeated, doubles.repeated_real, "real"),
-        Figure("nearer", "", "nearer to a training than to a held-out row", doubles.nearer, None, "lower"),
+def _worth(useful: Usefulness, target: str) -> list[Figure]:
+    title = f"foretells {target} of held-out rows after training on it, {useful.measure}"
+    return [
+        Figure("tstr", "", title, useful.synthetic, useful.real, "higher"),
+        Figure("tstr-lost", "", f"{useful.measure} lost by that", useful.lost, None, "lower"),
     ]
+
+
+def _given_away(
+    attacked: Membership, inferred: dict[str, Risk], singled: Risk | None, doubles: Copies
+) -> Iterator[Figure]:
+    name, best = attacked.strongest
+    yield Figure("membership", "", f"training rows told from others, AUROC ({name})", best, None, "lower")
+    column, leak = worst(inferred)
+    title = f"surplus in guessing a cell, at worst ({column})"
+    yield Figure("inference", "", title, leak.leaked, None, "lower")
     if singled is not None:
-        title = "surplus in singling out a person"
-        found.insert(2, Figure("singling-out", "", title, singled.leaked, None, "lower"))
-    return found
+        yield Figure("singling-out", "", "surplus in singling out a person", singled.leaked, None, "lower")
+    yield Figure("copied", "", "equal to a training row", doubles.copied, doubles.expected, "real")
+    yield Figure("repeated", "", "equal to another row", doubles.repeated, doubles.repeated_real, "real")
+    title = "nearer to a training than to a held-out row"
+    yield Figure("nearer", "", title, doubles.nearer, None, "lower")
 
 
 def _some(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
@@ -208,15 +234,17 @@ def _some(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 
 
 def _facts(
-    columns: Sequence[Column], target: str | None, sizes: tuple[int, int, int], seed: int
+    columns: Sequence[Column], target: str | None, tables: tuple[pd.DataFrame, ...], seed: int
 ) -> dict[str, Any]:
-    rows = dict(zip(("train", "held-out", "generated"), sizes, strict=True))
+    rows = dict(zip(("train", "held-out", "generated"), map(len, tables), strict=True))
     looked = {name: min(count, MOST) for name, count in rows.items()}
     return {"columns": {c.name: c.kind for c in columns}, "target": target, "rows": rows, "looked at": looked,
             "seed": seed}  # fmt: skip
 
 
-def _shown(frames: list[pd.DataFrame], reading: Reading, near: Neighbour) -> tuple[list[str], list[str], list[str]]:
+def _shown(
+    frames: list[pd.DataFrame], reading: Reading, near: Neighbour
+) -> tuple[list[str], list[str], list[str]]:
     names = [column.name for column in reading.columns]
     train, held, made = frames
     places = ((made, near.made), (train, near.train), (held, near.held_out))

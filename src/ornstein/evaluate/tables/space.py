@@ -1,8 +1,8 @@
 """Rows as points, the same space for everything that measures distance.
 
-A number is its rank among the training rows, from 0 to 1 (beyond their range it goes on, in ranges), so that no unit and
-no long tail decides what is near. Two categories, or a missing and a present number, are 1 apart, as in Gower's (1971)
-coefficient.
+A number is its rank among the training rows, from 0 to 1 (beyond their range it goes on, in ranges), so that no unit
+and no long tail decides what is near. Two categories, or a missing and a present number, are 1 apart, as in Gower's
+(1971) coefficient.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class Space:
         parts: list[np.ndarray] = []
         for scale, values in zip(self.scales, rows.numbers.T, strict=True):
             missing = np.isnan(values)
-            parts += [np.where(missing, 0.5, scale(np.nan_to_num(values)))[:, None], APART * _one_hot(missing, 2)]
+            parts += [
+                np.where(missing, 0.5, scale(np.nan_to_num(values)))[:, None],
+                APART * _one_hot(missing, 2),
+            ]
         for size, codes in zip(self.sizes, rows.kinds.T, strict=True):
             parts.append(APART * _one_hot(codes, size))
         return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32))

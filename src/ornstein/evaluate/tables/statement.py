@@ -12,24 +12,39 @@ ABOVE = 0.5  # AUROC of an attacker who guesses
 
 
 def statement(
-    rows: tuple[int, int, int], found: Membership, inferred: dict[str, Risk], singled: Risk | None, copied: Copies
+    rows: tuple[int, int, int],
+    found: Membership,
+    inferred: dict[str, Risk],
+    singled: Risk | None,
+    copied: Copies,
 ) -> str:
     """A few sentences that claim no more than was measured.
 
     Args:
-        rows: training, held-out and generated ones. found: attacks on membership. inferred: attacks on cells.
-        singled: attacks by predicates. copied: rows that stand twice.
+        rows: training, held-out and generated ones that were looked at.
+        found: attacks on membership.
+        inferred: attacks on cells.
+        singled: attacks by predicates.
+        copied: rows that stand twice.
     """
     return " ".join(_sentences(rows, found, inferred, singled, copied))
 
 
 def _sentences(
-    rows: tuple[int, int, int], found: Membership, inferred: dict[str, Risk], singled: Risk | None, copied: Copies
+    rows: tuple[int, int, int],
+    found: Membership,
+    inferred: dict[str, Risk],
+    singled: Risk | None,
+    copied: Copies,
 ) -> Iterator[str]:
     train, held, made = rows
     yield f"Measured on {made:,} generated rows against {train:,} training rows and {held:,} held-out ones."
     name, best = found.strongest
-    tells = "told training rows from others better than chance" if best.low > ABOVE else "did no better than chance"
+    tells = (
+        "told training rows from others better than chance"
+        if best.low > ABOVE
+        else "did no better than chance"
+    )
     yield (
         f"The strongest of {len(found.attacks)} membership attacks ({name}) {tells}: AUROC {best}, 0.5 being a guess."
     )

@@ -29,7 +29,9 @@ class Inputs:
 
     def __call__(self, rows: Coded) -> np.ndarray:
         """(N, columns) float64, categories last."""
-        return np.concatenate([rows.numbers[:, self.numbers], rows.kinds[:, self.kinds].astype(np.float64)], 1)
+        return np.concatenate(
+            [rows.numbers[:, self.numbers], rows.kinds[:, self.kinds].astype(np.float64)], 1
+        )
 
     @property
     def categories(self) -> list[int]:

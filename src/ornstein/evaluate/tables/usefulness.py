@@ -1,7 +1,7 @@
 """What a generated table is worth as training data: train on it, test on real rows; beside training on real rows.
 
-Boosted trees foretell one column from the others (Esteban et al. 2017, arXiv 1706.02633). A category is judged by AUROC,
-of several classes the mean of each against the rest; a number by R², 1 minus the squared error by the variance.
+Boosted trees foretell one column from the others (Esteban et al. 2017, arXiv 1706.02633). A category is judged by
+AUROC, of several classes the mean of each against the rest; a number by R², 1 minus the squared error by the variance.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def usefulness(
     task = _Classes(reading, train, test, target, seed) if target in reading.kinds else (
         _Numbers(reading, train, test, target, seed)
     )  # fmt: skip
-    made, real = task.foretell(synthetic[: len(train)]), task.foretell(train)
+    made, real = task.foretell(synthetic[np.arange(min(len(train), len(synthetic)))]), task.foretell(train)
     random = stream("usefulness", seed)
     drawn = [random.integers(0, len(task.truth), len(task.truth)) for _ in range(ROUNDS)]
     scores = np.array([[task.score(made, rows), task.score(real, rows)] for rows in drawn])
@@ -112,7 +112,9 @@ class _Numbers:
 
     def __init__(self, reading: Reading, train: Coded, test: Coded, target: str, seed: int) -> None:
         if target not in reading.numbers:
-            raise UsageError(f"there is no column {target!r}{nearest(target, [*reading.numbers, *reading.kinds])}")
+            raise UsageError(
+                f"there is no column {target!r}{nearest(target, [*reading.numbers, *reading.kinds])}"
+            )
         self.place, self.seed = reading.numbers.index(target), seed
         self.inputs = Inputs(reading, without=target)
         self.test = test[~np.isnan(test.numbers[:, self.place])]
