@@ -93,7 +93,7 @@ def _rank(methods: dict[str, list[dict[str, Any]]], names: Sequence[str], key: s
 
 
 def _times(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
-    lines = ["## Seconds on one thread: learning (of the processor), making as many rows as were learned from", "",
+    lines = ["## Seconds on one thread, medians: learning (of the processor), making as many rows", "",
              "| method | " + " | ".join(found) + " |", "|---|" + "--:|" * len(found)]  # fmt: skip
     for method in (*CONTEST, *SCALE):
         if any(method in methods for methods in found.values()):
@@ -105,5 +105,5 @@ def _times(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
 def _seconds(runs: list[dict[str, Any]]) -> str:
     if not runs:
         return ""
-    fit, sample = (np.mean([run["seconds"][what] for run in runs]) for what in ("fit cpu", "sample"))
+    fit, sample = (np.median([run["seconds"][what] for run in runs]) for what in ("fit cpu", "sample"))
     return f"{fit:.1f}, {sample:.2f}"

@@ -85,7 +85,11 @@ def _right(reading: Reading, name: str, guess: Coded, truth: Coded) -> np.ndarra
 
 
 def singling_out(train: Coded, held_out: Coded, synthetic: Coded, seed: int = 0) -> Risk | None:
-    """How often a predicate that singles out a generated row singles out a real one; None where none singles out."""
+    """How often a predicate that singles out a generated row singles out a real one; None where none singles out.
+
+    As many training rows as there are held-out ones are looked at, for in fewer rows more is single; who is not among
+    them cannot be found, so of a larger training table this is a lower bound.
+    """
     random = stream("singling out", seed)
     mine = train[random.permutation(len(train))[: len(held_out)]]
     width = synthetic.numbers.shape[1] + synthetic.kinds.shape[1]
