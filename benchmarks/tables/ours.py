@@ -60,4 +60,6 @@ def _spent() -> float:
 
 
 def _ornstein(*words: object) -> None:
-    subprocess.run([sys.executable, "-m", "ornstein", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "ornstein", *map(str, words)], check=True, stdout=subprocess.DEVNULL
+    )
