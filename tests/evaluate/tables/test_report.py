@@ -67,10 +67,10 @@ def test_a_report_is_json_without_gaps_and_a_gate_reads_it(found):
 
 def test_a_page_shows_the_worst_and_runs_nothing_that_data_brought(tmp_path, found):
     evil = "<script>alert(1)</script>"
-    frames = [frame.rename(columns={"town": evil}) for frame in (TRAIN, TEST, FRESH)]
-    for frame in frames:
+    train, test, rows = (frame.rename(columns={"town": evil}) for frame in (TRAIN, TEST, FRESH))
+    for frame in (train, test, rows):
         frame.loc[:40, "size"] = evil
-    one = report(*frames, describe(frames[0]), model=evil)
+    one = report(train, test, rows, describe(train), model=evil)
     page = render(one, evil)
     assert evil not in page
     assert "&lt;script&gt;" in page
@@ -86,8 +86,8 @@ def test_the_same_seed_gives_the_same_report(found):
 
 def test_dates_and_single_columns_are_measured():
     days = pd.date_range("2020-01-01", periods=400)
-    frames = [pd.DataFrame({"day": np.random.default_rng(k).choice(days, 200)}) for k in range(3)]
-    one = report(*frames, describe(frames[0]))
+    train, test, rows = (pd.DataFrame({"day": np.random.default_rng(k).choice(days, 200)}) for k in range(3))
+    one = report(train, test, rows, describe(train))
     assert one.facts["columns"] == {"day": "number"}
     assert figure(one, "shapes").generated.value > 0.85
 
@@ -123,7 +123,7 @@ def test_columns_are_told_by_name_or_refused():
 
 
 def test_columns_without_a_single_value_do_no_harm():
-    frames = [frame.assign(height=np.nan, town=None) for frame in (TRAIN, TEST, FRESH)]
-    one = report(*frames, describe(frames[0], {"height": "number"}), "ill")
+    train, test, rows = (frame.assign(height=np.nan, town=None) for frame in (TRAIN, TEST, FRESH))
+    one = report(train, test, rows, describe(train, {"height": "number"}), "ill")
     assert one.likeness.shapes["height"] == one.likeness.shapes["town"] == 1
     json.dumps(one.metrics(), allow_nan=False)
