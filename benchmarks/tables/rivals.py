@@ -20,7 +20,7 @@ from .frames import Complete
 
 Setting = dict[str, Any]
 Sampler = Callable[[int], pd.DataFrame]  # maps a number of rows to as many
-CTGAN_UPDATES, TVAE_UPDATES = 1300, 2000  # of the weights: up to a minute, and half of one, on an idle core
+CTGAN_UPDATES, TVAE_UPDATES = 1300, 2000  # of the weights: up to a minute on an idle core
 
 
 @dataclass(frozen=True)
