@@ -95,6 +95,7 @@ class Engine:
             UsageError: what this model cannot do, before anything runs. OrnsteinError: a picture failed, or the engine
                 is closed.
         """
+        torch.get_num_threads()  # a thread's first question sets its own number to the process's; rounding follows it
         given = list(sources) or [None] * len(asked)
         with self._encoding:
             self.model.check(asked, given)
