@@ -30,6 +30,9 @@ BUCKETS = {"cpu": tuple(range(1, 17)), "cuda": (1, 2, 4, 8, 16, 32, 64, 128)}
 """Rows of a network call. A processor gains nothing from fewer shapes than these, and pays for every row that fills a
 bucket up (``docs/engine.md`` has the times)."""
 
+CREW = 8
+"""Rows from which on a row costs as little as it ever does on one core, so that more crews lose nothing."""
+
 DECODING = 2
 """Pictures decoded at once, of all callers; codecs that are networks take memory."""
 
@@ -65,11 +68,13 @@ class Engine:
         if rows is not None and not 1 <= rows <= MAX_BUCKET:
             raise UsageError(f"rows must be 1 to {MAX_BUCKET}, not {rows}")
         self.rows = rows or 2 * model.rows(model.recipe.sampling.size)[0]
+        on_processor = model.device.type == "cpu"
         self._waiting, self._objective = waiting, objective
         self._encoding, self._decoding = Lock(), BoundedSemaphore(DECODING)
         with self._encoding, torch.inference_mode():
             network = model.denoiser().network
-        self._worker = Worker(network, self.rows, self._buckets, share, watch)
+        self._crews = max(1, min(torch.get_num_threads(), self.rows // CREW)) if on_processor else 1
+        self._worker = Worker(network, self.rows, self._crews, deterministic, self._buckets, share, watch)
 
     def make(
         self,
@@ -166,7 +171,7 @@ class Engine:
         with self._encoding, torch.inference_mode():
             next(states)
         shown, unit = previews.after(asked.steps) if previews else (), self._unit(asked.request)
-        weight = min(_rows(asked.request) * unit, max(self.rows / 2, 1))
+        weight = min(_rows(asked.request) * unit, max(self.rows / max(2, self._crews), 1))
         return Picture(call, which, asked.request.seed, states, shown, unit, weight, self._cost(asked), since)
 
     def _states(self, asked: Asked, imprint: Imprint | None) -> Iterator[State]:
@@ -198,7 +203,7 @@ class Engine:
 
     def _most(self, size: int) -> int:
         """Rows that a call for pictures of `size` may have."""
-        return min(self.rows, 2 * self.model.rows(size)[0])
+        return min(self.rows // self._crews, 2 * self.model.rows(size)[0])
 
     def _buckets(self, most: int) -> Sequence[int]:
         """Of calls of so many rows at most."""

@@ -58,7 +58,7 @@ class Tick:
     """One call of the network.
 
     Attributes:
-        rows: that were asked for. bucket: rows that were computed. seconds: that it took.
+        rows: that were asked for. bucket: rows that were computed. seconds: that it took of the whole machine.
     """
 
     rows: int
@@ -67,7 +67,10 @@ class Tick:
 
 
 def answer(
-    asked: Sequence[Evaluation], network: Callable[[int], Bucketed], watch: Callable[[Tick], None]
+    asked: Sequence[Evaluation],
+    network: Callable[[int], Bucketed],
+    watch: Callable[[Tick], None],
+    part: float = 1.0,
 ) -> None:
     """Answer evaluations in as few calls as there are kinds; a call that fails fails only those that are in it.
 
@@ -75,6 +78,7 @@ def answer(
         asked: in any order.
         network: for calls of so many rows at most.
         watch: told of every call.
+        part: of the machine, that the calls have.
     """
     kinds: dict[Hashable, list[Evaluation]] = {}
     for evaluation in asked:
@@ -87,7 +91,8 @@ def answer(
             for evaluation in alike:
                 evaluation.answer = error
             continue
-        seconds, rows = time.perf_counter() - started, sum(len(evaluation.z) for evaluation in alike)
+        seconds = part * (time.perf_counter() - started)
+        rows = sum(len(evaluation.z) for evaluation in alike)
         for evaluation in alike:
             evaluation.seconds = seconds * len(evaluation.z) / rows
         watch(Tick(rows, bucket, seconds))
