@@ -88,7 +88,9 @@ def _coarse(x: Tensor, factor: int) -> Tensor:
 
 def _quantiles(x: Float[Tensor, "pairs values"], shares: tuple[float, ...]) -> Numbers:
     places = (torch.tensor(shares) * (x.shape[1] - 1)).round().long()
-    return torch.from_numpy(np.sort(x.numpy(), axis=1))[:, places]  # numpy sorts in vectors: ten times as fast
+    return torch.from_numpy(np.sort(x.numpy(), axis=1))[
+        :, places
+    ]  # numpy sorts in vectors: ten times as fast
 
 
 def _blocks(light: Light, lit: Light, amount: Light, inside: Light, side: int) -> Numbers:

@@ -21,7 +21,9 @@ from ornstein.guard.trace.likeness import SIDE, compared
 MOST = 6.0  # deviations from the mean that a number may have; beyond, nothing was learned
 WIDEST = 4096  # layer; a forged shape must not take memory
 CANDIDATES = 12  # pictures that are laid beside each
-TOGETHER = 16  # pictures whose views are compared with all that is known in one product, which reads the index once
+TOGETHER = (
+    16  # pictures whose views are compared with all that is known in one product, which reads the index once
+)
 
 
 class VerifierConfig(Config):
