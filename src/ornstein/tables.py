@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from ornstein import saving
-from ornstein.assembly import fast_dtype
+from ornstein.assembly import InferenceCopies, fast_dtype
 from ornstein.bundle import MANIFEST, Bundle, DtypeName
 from ornstein.codec.table import TableCodec, scores
 from ornstein.data.columns import columns
@@ -109,6 +109,7 @@ class TableModel:
         self.recipe, self.bundle, self.device = recipe, bundle, torch.device(device)
         self.network = network.to(self.device)
         self.dtype = fast_dtype(self.device)
+        self._copies = InferenceCopies()
         self.method = joined(
             find_method(recipe.sampling.numbers), find_token_method(recipe.sampling.kinds)
         )
@@ -211,7 +212,7 @@ class TableModel:
             }
             x = {name: torch.where(known[name], given[name].to(field), field) for name, field in x.items()}
             grids = [{name: held(times, known[name][row]) for name in x} for row in range(count)]
-        denoiser: Denoiser = self.denoiser()
+        denoiser: Denoiser = self.denoiser(self._copies.of(self.network, self.dtype))
         if forbidden is not None:
             denoiser = Forbidding(denoiser, forbidden.to(self.device))
         return trajectory(self.method, denoiser, self.paths, x, grids, None, seeds)
