@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ornstein.denoise.posterior import Posterior
-from ornstein.process.fields import Sample, Time, pad
+from ornstein.process.fields import Sample, Time
 from ornstein.process.gaussian import Path
 from ornstein.process.masked import IMPOSSIBLE, MASK
 
@@ -63,22 +63,22 @@ class MixtureDenoiser:
     log_weights: Float[Tensor, " parts"]
 
     def __call__(self, x_t: Sample, t: Time, condition: Any = None) -> Posterior:
-        """`x_t` is (B, D) and `t` (B,)."""
+        """`x_t` is (B, D) and `t` (B,) or (B, D)."""
         assert isinstance(x_t, Tensor)
         assert isinstance(t, Tensor)
         log_weights, component = self.parts(x_t, t)
         return Posterior((torch.softmax(log_weights, dim=-1)[..., None] * component).sum(1))
 
     def parts(
-        self, x_t: Float[Tensor, "rows width"], t: Float[Tensor, " rows"]
+        self, x_t: Float[Tensor, "rows width"], t: Float[Tensor, "..."]
     ) -> tuple[Float[Tensor, "rows parts"], Float[Tensor, "rows parts width"]]:
-        """How likely each part is, as logits, and the posterior mean if it is that one."""
-        c = self.path(t)
-        alpha, sigma = pad(c.alpha, x_t)[..., None], pad(c.sigma, x_t)[..., None]  # (B, 1, 1)
+        """How likely each part is, as logits, and the posterior mean if it is that one; `t` is (B,) or (B, D)."""
+        c = self.path(t).like(x_t)
+        alpha, sigma = c.alpha[:, None], c.sigma[:, None]  # (B, 1, 1 or D)
         means, variances = self.means[None], (self.deviations**2)[None, :, None]  # (1, K, D), (1, K, 1)
-        total = alpha**2 * variances + sigma**2  # (B, K, 1)
         residual = x_t[:, None] - alpha * means  # (B, K, D)
-        quadratic = (residual**2 / total).sum(-1) + x_t.shape[-1] * total[..., 0].log()
+        total = (alpha**2 * variances + sigma**2).expand_as(residual)
+        quadratic = (residual**2 / total + total.log()).sum(-1)  # (B, K)
         return self.log_weights - quadratic / 2, means + alpha * variances / total * residual
 
 
@@ -125,7 +125,7 @@ class JointDenoiser:
     categories: int
 
     def __call__(self, x_t: Sample, t: Time, condition: Any = None) -> Posterior:
-        """`x_t` holds "numbers" (B, D) and "kinds" (B, L); `t` is (B,), or that of each field."""
+        """`x_t` holds "numbers" (B, D) and "kinds" (B, L); `t` is that of both, or of each."""
         assert not isinstance(x_t, Tensor)
         time = t if isinstance(t, Tensor) else t["numbers"]
         log_weights, component = self.numbers.parts(x_t["numbers"], time)

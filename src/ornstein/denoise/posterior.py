@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from jaxtyping import Shaped
+from torch import Tensor
 
 from ornstein.process.fields import Sample, Time
+
+Mean: TypeAlias = Shaped[Tensor, "_ ..."] | Mapping[str, Shaped[Tensor, "_ ..."]]
+"""Shaped like the sample; of categories, which are told by logits, with an axis more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +24,7 @@ class Posterior:
             element's clean value, where what is seen is certain (``masked.certain``). By field, where the sample is.
     """
 
-    mean: Sample
+    mean: Mean
 
 
 @runtime_checkable

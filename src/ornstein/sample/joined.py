@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from ornstein.denoise.posterior import Bound, Posterior
+from ornstein.denoise.posterior import Bound, Mean, Posterior
 from ornstein.process.fields import Sample, Time
 from ornstein.process.gaussian import Paths
 from ornstein.sample.stepper import Memory, Method
@@ -90,7 +90,7 @@ def _drawn(noise: Callable[[], Sample], names: Sequence[str]) -> Sample:
 class _Known:
     """An evaluation that was made already."""
 
-    def __init__(self, mean: Sample) -> None:
+    def __init__(self, mean: Mean) -> None:
         self.mean = mean
 
     def __call__(self, x_t: Sample, t: Time, /) -> Posterior:

@@ -14,13 +14,13 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from ornstein.denoise.posterior import Denoiser, Posterior
+from ornstein.denoise.posterior import Denoiser, Mean, Posterior
 from ornstein.process.fields import Sample, Time, fieldwise, first_tensor, select_rows
 from ornstein.process.masked import certain
 from ornstein.process.noise import row_noise
 from ornstein.sample.stepper import Method, Paths
 
-Grid: TypeAlias = Float[Tensor, "times ..."] | Mapping[str, Float[Tensor, "times ..."]]
+Grid: TypeAlias = Float[Tensor, "_ ..."] | Mapping[str, Float[Tensor, "_ ..."]]
 """Falling times of a row, or of each of its fields, equally many."""
 
 Active: TypeAlias = Shaped[Tensor, "active *part"] | Mapping[str, Shaped[Tensor, "active ..."]]
@@ -48,7 +48,7 @@ class State:
     step: int
     steps: int
     x: Sample
-    mean: Sample | None
+    mean: Mean | None
 
 
 def trajectory(
@@ -87,7 +87,7 @@ def trajectory(
     lengths = [len(first_tensor(grid)) - 1 for grid in each]
     steps = max(lengths, default=0)
     x = fieldwise(torch.clone, x)
-    means: Sample | None = None
+    means: Mean | None = None
     memory, active = method.fresh(x), list(range(rows))
     yield State(0, steps, fieldwise(torch.clone, x), None)
     for step in range(steps):
@@ -117,7 +117,7 @@ def _advance(
     memory: Mapping[str, Any],
     active: list[int],
     step: int,
-) -> tuple[Active, Active, Mapping[str, Any]]:
+) -> tuple[Active, Mean, Mapping[str, Any]]:
     """One step of the active rows: their new samples, latest posterior means and memory."""
     whole = len(active) == first_tensor(x).shape[0]
     index = torch.tensor(active)
@@ -184,7 +184,7 @@ class _Watched:
 
     denoiser: Denoiser
     condition: Any
-    mean: Sample
+    mean: Mean
 
     def __call__(self, x_t: Sample, t: Time, /) -> Posterior:
         posterior = self.denoiser(x_t, t, self.condition)

@@ -37,8 +37,11 @@ def draw(
         uniform: float64 in [0, 1).
     """
     below = logits.float().softmax(-1).cumsum(-1, dtype=torch.float64)
-    wanted = uniform[:, None] * below[:, -1:]
-    return torch.searchsorted(below, wanted, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+    whole = below[:, -1:].contiguous()
+    wanted = torch.minimum(uniform[:, None] * whole, whole.nextafter(torch.zeros_like(whole)))
+    return torch.searchsorted(below, wanted, right=True)[
+        :, 0
+    ]  # the first that is reached: never an empty one
 
 
 def unmask(
