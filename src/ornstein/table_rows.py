@@ -147,7 +147,12 @@ class Wanted:
             kinds[:, self.codec.kinds.index(column)] = kind
 
     def _from_known(
-        self, numbers: Tensor, kinds: Tensor, picks: np.ndarray, seeds: Sequence[int], known: Mapping[str, np.ndarray]
+        self,
+        numbers: Tensor,
+        kinds: Tensor,
+        picks: np.ndarray,
+        seeds: Sequence[int],
+        known: Mapping[str, np.ndarray],
     ) -> None:
         rows = (picks * len(next(iter(known.values())))).astype(np.int64)
         for name in self.pools:
@@ -156,7 +161,13 @@ class Wanted:
                 exact = np.array([np.nan if v is None else float(v) for v in values])
                 low, high = column.intervals(exact)
                 uniform = np.array([stream("given", seed).random() for seed in seeds])
-                self._put(name, numbers, kinds, scores(low, high, uniform).double(), torch.from_numpy(column.number_kind(exact)))
+                self._put(
+                    name,
+                    numbers,
+                    kinds,
+                    scores(low, high, uniform).double(),
+                    torch.from_numpy(column.number_kind(exact)),
+                )
             else:
                 self._put(name, numbers, kinds, numbers[:, 0], torch.from_numpy(column.kind(values)))
 
@@ -186,7 +197,9 @@ class Wanted:
         for condition in mine:
             met &= self._holds(condition, values)
         if not met.any():
-            raise UsageError(f"--where {' and '.join(map(str, mine))} cannot be met: {_extent(column, mine[0])}")
+            raise UsageError(
+                f"--where {' and '.join(map(str, mine))} cannot be met: {_extent(column, mine[0])}"
+            )
         return torch.from_numpy(z[met]), torch.from_numpy(kinds[met])
 
     @staticmethod
@@ -245,7 +258,9 @@ class Rows:
         salt: of hashes.
     """
 
-    def __init__(self, codec: TableCodec, count: int, wanted: Wanted, rare: frozenset[str], salt: str) -> None:
+    def __init__(
+        self, codec: TableCodec, count: int, wanted: Wanted, rare: frozenset[str], salt: str
+    ) -> None:
         self.codec, self.wanted, self.rare, self.salt = codec, wanted, rare, salt
         self.unique = False
         self.done: dict[int, dict[str, Any]] = {}
@@ -341,11 +356,15 @@ def formed(codec: TableCodec, values: Mapping[str, np.ndarray], count: int, seed
         given = values[name]
         gaps = any(value is None for value in given)
         if column.type == "date":
-            columns[name] = _dates(pd.Series([np.nan if v is None else float(v) for v in given]), column.form, pd)
+            columns[name] = _dates(
+                pd.Series([np.nan if v is None else float(v) for v in given]), column.form, pd
+            )
         elif column.of_numbers:
             whole = column.digits == 0
             kind = ("Int64" if gaps else "int64") if whole else "float64"
-            columns[name] = pd.Series([None if v is None else int(v) if whole else v for v in given]).astype(kind)
+            columns[name] = pd.Series([None if v is None else int(v) if whole else v for v in given]).astype(
+                kind
+            )
         elif column.type == "boolean" and all(value is None or isinstance(value, bool) for value in given):
             columns[name] = pd.Series(list(given)).astype("boolean" if gaps else "bool")
         else:

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
     from ornstein.data.manifest import Row
 
-BATCH = 256  # rows of every call of the network: numbers depend on the shape of a batch, so it is always this one
+BATCH = (
+    256  # rows of every call of the network: numbers depend on the shape of a batch, so it is always this one
+)
 TRIES = 20  # drawings of a row under conditions before what was found is built upon
 REDRAWN = 8  # further drawings of a row that is a copy
 SINGLE = 2  # a training row is rare where at most so many are equal to it
@@ -110,9 +112,7 @@ class TableModel:
         self.network = network.to(self.device)
         self.dtype = fast_dtype(self.device)
         self._copies = InferenceCopies()
-        self.method = joined(
-            find_method(recipe.sampling.numbers), find_token_method(recipe.sampling.kinds)
-        )
+        self.method = joined(find_method(recipe.sampling.numbers), find_token_method(recipe.sampling.kinds))
 
     @classmethod
     def from_recipe(cls, recipe: TableRecipe, device: torch.device | str = "cpu") -> TableModel:
@@ -171,11 +171,15 @@ class TableModel:
         plain = {"numbers": process.numbers, "kinds": process.kinds}
         if process.clocks == "shared":
             return {name: plain[name] for name in self.network.fields}
-        return {name: Warped(plain[name], getattr(self.network, f"{name}_warp")) for name in self.network.fields}
+        return {
+            name: Warped(plain[name], getattr(self.network, f"{name}_warp")) for name in self.network.fields
+        }
 
     def denoiser(self, network: Callable[..., Any] | None = None) -> FieldsDenoiser:
         """The denoiser of a network, this model's own if None."""
-        return FieldsDenoiser(Autocast(network or self.network, self.dtype), self.paths, self.recipe.process.target)
+        return FieldsDenoiser(
+            Autocast(network or self.network, self.dtype), self.paths, self.recipe.process.target
+        )
 
     def trajectory(
         self,
@@ -257,7 +261,10 @@ class TableModel:
             if not made.pending or (attempt >= TRIES and known is None):
                 break
             for slots in made.chunks(BATCH, several=wanted.filtered):
-                seeds = [row_seed(seed, BATCH * attempt + k // len(set(slots)), slot) for k, slot in enumerate(slots)]
+                seeds = [
+                    row_seed(seed, BATCH * attempt + k // len(set(slots)), slot)
+                    for k, slot in enumerate(slots)
+                ]
                 drawn = self._run(seeds, wanted.given(slots, seeds, known), steps)
                 made.take(slots, self.codec.decode(drawn, seeds))
                 progress(rows - len(made.pending), rows)
@@ -267,7 +274,10 @@ class TableModel:
         return TableOutput(frame, record)
 
     def impute(
-        self, frame: pd.DataFrame, seed: int = 0, steps: int | None = None,
+        self,
+        frame: pd.DataFrame,
+        seed: int = 0,
+        steps: int | None = None,
         progress: Callable[[int, int], None] = lambda done, of: None,
     ) -> pd.DataFrame:
         """The same table with its gaps filled, each row by one draw given what it tells.
@@ -318,7 +328,9 @@ class TableModel:
         numbers = scores(low, high, uniform).double()
         for k, column in enumerate(self.codec.numbers):
             numbers[torch.from_numpy(np.isnan(values[column.name])), k] = torch.nan
-        for k, column in enumerate(self.codec.kinds):  # a gap is free, though gaps were a category in training
+        for k, column in enumerate(
+            self.codec.kinds
+        ):  # a gap is free, though gaps were a category in training
             gone = values[column.name]
             kinds[np.isnan(gone) if gone.dtype == np.float64 else np.equal(gone, None), k] = MASK
         return {"numbers": numbers, "kinds": torch.from_numpy(kinds)}
@@ -333,7 +345,11 @@ class TableModel:
 
     @torch.inference_mode()
     def _run(
-        self, seeds: Sequence[int], given: Mapping[str, Tensor] | None, steps: int | None, forbidden: Tensor | None = None
+        self,
+        seeds: Sequence[int],
+        given: Mapping[str, Tensor] | None,
+        steps: int | None,
+        forbidden: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Rows of at most ``BATCH`` seeds, on the CPU; the batch is filled up with others that are thrown away."""
         extra = BATCH - len(seeds)
@@ -370,7 +386,9 @@ class Autocast:
 
     def __call__(self, z: Any, logsnr: Any, condition: Any) -> Any:
         """As ``FieldsNetwork``."""
-        with torch.autocast(next(iter(z.values())).device.type, self.dtype, enabled=self.dtype != torch.float32):
+        with torch.autocast(
+            next(iter(z.values())).device.type, self.dtype, enabled=self.dtype != torch.float32
+        ):
             return self.network(z, logsnr, condition)
 
 
@@ -384,4 +402,6 @@ class Forbidding:
     def __call__(self, x_t: Any, t: Any, condition: Any) -> Posterior:
         """As the denoiser."""
         mean: Any = self.denoiser(x_t, t, condition).mean
-        return Posterior({n: m.masked_fill(self.forbidden, IMPOSSIBLE) if n == "kinds" else m for n, m in mean.items()})
+        return Posterior(
+            {n: m.masked_fill(self.forbidden, IMPOSSIBLE) if n == "kinds" else m for n, m in mean.items()}
+        )

@@ -39,7 +39,9 @@ def of_table(file: Path, wanted: Wanted) -> tuple[Path, Prepared]:
 
 def of_recipe(recipe: TableRecipe, wanted: Wanted) -> tuple[Path, Prepared]:
     """A recipe alone names no rows. Raises UsageError."""
-    raise UsageError("a table's recipe is trained on a file: ornstein train FILE.csv, with --set for its values")
+    raise UsageError(
+        "a table's recipe is trained on a file: ornstein train FILE.csv, with --set for its values"
+    )
 
 
 def is_table(path: Path) -> bool:

@@ -53,7 +53,9 @@ def refuse_others(model: Any) -> None:
     from ornstein.tables import TableModel
 
     if not isinstance(model, TableModel):
-        raise UsageError(f"{model.recipe.name} is no model of a table: train one with ornstein train FILE.csv")
+        raise UsageError(
+            f"{model.recipe.name} is no model of a table: train one with ornstein train FILE.csv"
+        )
 
 
 def generate_rows(model: Any, asked: Asked, out: Path | None, force: bool, as_json: bool) -> None:
@@ -72,12 +74,20 @@ def generate_rows(model: Any, asked: Asked, out: Path | None, force: bool, as_js
     write(record_file(file), made.record.model_dump_json(indent=1).encode(), force)
     record, seconds = made.record, time.perf_counter() - started
     if as_json:
-        typer.echo(json.dumps({"file": str(file), "seconds": round(seconds, 3), **record.model_dump(mode="json")}))
+        typer.echo(
+            json.dumps({"file": str(file), "seconds": round(seconds, 3), **record.model_dump(mode="json")})
+        )
         return
     typer.echo(str(file))
-    left = {"missed the conditions": record.rejected, "copied a training row": record.blocked, "repeated": record.repeated}
+    left = {
+        "missed the conditions": record.rejected,
+        "copied a training row": record.blocked,
+        "repeated": record.repeated,
+    }
     told = "".join(f", {count:,} {why}" for why, count in left.items() if count)
-    typer.echo(f"{record.rows:,} rows of {record.drawn:,} drawn{told}; seed {record.seed}, {seconds:.1f} s", err=True)
+    typer.echo(
+        f"{record.rows:,} rows of {record.drawn:,} drawn{told}; seed {record.seed}, {seconds:.1f} s", err=True
+    )
 
 
 @contextmanager

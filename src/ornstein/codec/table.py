@@ -117,7 +117,9 @@ class ColumnCodec(Config):
         if kinds is None:
             return _objects(numbers)
         beside = [None if value is None else int(value) if whole else value for value in self.kinds]
-        return _objects([beside[k - 1] if k > 0 else number for k, number in zip(kinds, numbers, strict=True)])
+        return _objects(
+            [beside[k - 1] if k > 0 else number for k, number in zip(kinds, numbers, strict=True)]
+        )
 
     def _kind_value(self, kind: int, seed: int) -> Scalar:
         if kind < len(self.kinds):
@@ -157,7 +159,9 @@ class TableCodec(Config):
         """
         ends = [column.intervals(values[column.name]) for column in self.numbers]
         kinds = [
-            column.number_kind(values[column.name]) if column.numeric else column.kind(list(values[column.name]))
+            column.number_kind(values[column.name])
+            if column.numeric
+            else column.kind(list(values[column.name]))
             for column in self.kinds
         ]
         count = len(next(iter(values.values())))
@@ -183,7 +187,12 @@ def scores(low: np.ndarray, high: np.ndarray, uniform: np.ndarray) -> torch.Tens
 
 
 def fit_numbers(
-    name: str, kind: Literal["number", "integer", "date"], values: np.ndarray, digits: int | None, form: str, columns: int
+    name: str,
+    kind: Literal["number", "integer", "date"],
+    values: np.ndarray,
+    digits: int | None,
+    form: str,
+    columns: int,
 ) -> ColumnCodec:
     """The codec of a numeric column, by its training values (n,) float64, NaN where missing; of so many `columns`."""
     present = np.sort(values[~np.isnan(values)])
@@ -216,7 +225,9 @@ def fit_kinds(name: str, kind: Any, values: Sequence[Scalar]) -> ColumnCodec:
     rare = [v for v in ranked if v not in own]
     if len(rare) == 1 or not own or len(ranked) <= 2:  # a bucket of one is that value
         own, rare = ranked[:MOST_KINDS], ranked[MOST_KINDS:]
-    shares = [counts[value] / len(values) for value in own] + [sum(counts[v] for v in rare) / len(values)] * bool(rare)
+    shares = [counts[value] / len(values) for value in own] + [
+        sum(counts[v] for v in rare) / len(values)
+    ] * bool(rare)
     return ColumnCodec(
         name=name, type=kind, kinds=tuple(own), shares=tuple(shares),
         rest=tuple((value, counts[value]) for value in rare),

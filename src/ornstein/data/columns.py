@@ -28,7 +28,9 @@ DATES = (
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M", "%Y/%m/%d",
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M",
 )  # fmt: skip
-KEY_NAME = re.compile(r"(^|[_\W])(id|key|uuid|guid|index|rownames|row_?id|nr|no)$|^unnamed: 0$|^[a-z]+Id$", re.I)
+KEY_NAME = re.compile(
+    r"(^|[_\W])(id|key|uuid|guid|index|rownames|row_?id|nr|no)$|^unnamed: 0$|^[a-z]+Id$", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def columns(
     """
     names = [str(name) for name in frame.columns]
     if len(names) > MOST_COLUMNS:
-        raise UsageError(f"{len(names):,} columns are more than {MOST_COLUMNS}: keep those that belong together")
+        raise UsageError(
+            f"{len(names):,} columns are more than {MOST_COLUMNS}: keep those that belong together"
+        )
     for name, kind in (told or {}).items():
         known_column(name, names)
         if kind not in get_args(ColumnType):
@@ -87,7 +91,9 @@ def columns(
         _told(name, frame.iloc[:, k], told[name]) if told and name in told else _found(name, frame.iloc[:, k])
         for k, name in enumerate(names)
     ]
-    if learnable and not any(column.type in ("number", "integer", "date", "boolean", "category", "hash") for column in found):
+    if learnable and not any(
+        column.type in ("number", "integer", "date", "boolean", "category", "hash") for column in found
+    ):
         raise UsageError("no column of this table can be learned: all are constant, keys or free text")
     return found
 
@@ -115,7 +121,9 @@ def _plain(series: pd.Series) -> np.ndarray:
     gone = series.isna().to_numpy()
     values = np.array([None] * len(series), dtype=object)
     given = series.astype(object).to_numpy()
-    values[:] = [None if g else v.strip() if isinstance(v, str) else v for v, g in zip(given, gone, strict=True)]
+    values[:] = [
+        None if g else v.strip() if isinstance(v, str) else v for v, g in zip(given, gone, strict=True)
+    ]
     return values
 
 
@@ -163,7 +171,9 @@ def _numeric(name: str, values: np.ndarray) -> Column:
     present = numbers[~np.isnan(numbers)]
     if len(present) == 0:
         return Column(name, "constant", np.full(len(values), None, object), why="all missing or infinite")
-    whole = bool((present == np.round(present)).all()) and not any("." in v for v in values if isinstance(v, str))
+    whole = bool((present == np.round(present)).all()) and not any(
+        "." in v for v in values if isinstance(v, str)
+    )
     if whole and np.abs(present).max() < 2**53:
         unique = len(np.unique(present)) == len(values) >= FEW
         spread = np.ptp(present) + 1
@@ -171,7 +181,9 @@ def _numeric(name: str, values: np.ndarray) -> Column:
             return Column(name, "key", numbers, 0, why="every row has its own")
         return Column(name, "integer", numbers, 0)
     digits = next((d for d in range(10) if (np.round(present, d) == present).all()), None)
-    return Column(name, "number", numbers, digits, why="infinite ones count as missing" if infinite.any() else "")
+    return Column(
+        name, "number", numbers, digits, why="infinite ones count as missing" if infinite.any() else ""
+    )
 
 
 def _date(name: str, series: pd.Series, form: str) -> Column:
@@ -182,7 +194,9 @@ def _date(name: str, series: pd.Series, form: str) -> Column:
     if np.isnan(values).all():
         return Column(name, "constant", np.full(len(values), None, object), why="all missing")
     days = bool((values[~np.isnan(values)] % 86400 == 0).all())
-    return Column(name, "date", values / 86400 if days else values, 0, f"{'days' if days else 'seconds'} {form}")
+    return Column(
+        name, "date", values / 86400 if days else values, 0, f"{'days' if days else 'seconds'} {form}"
+    )
 
 
 def _told(name: str, series: pd.Series, kind: str) -> Column:

@@ -122,7 +122,12 @@ def _text(path: Path, pd: Any) -> Read:
     header = next(csv.reader([lines[0]], delimiter=separator))
     refuse_doubles([name.strip() for name in header], str(path))
     frame = pd.read_csv(
-        io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=[], skipinitialspace=True
+        io.StringIO(text),
+        sep=separator,
+        dtype=str,
+        keep_default_na=False,
+        na_values=[],
+        skipinitialspace=True,
     )
     frame.columns = [str(name).strip() for name in frame.columns]
     if not isinstance(frame.index, pd.RangeIndex):  # pandas takes a surplus cell of each row for an index

@@ -82,7 +82,11 @@ class TableRecipe(TrainedRecipe):
         muon=0.0, adamw=2e-3, warmup=10_000, decay=0.7, weight_decay=0.01
     )
     training: TrainingSection = TrainingSection(
-        samples=1_000_000, stages=(Stage(batch=512),), ema=(40_000, 120_000), compile=False, sample_samples=10**12
+        samples=1_000_000,
+        stages=(Stage(batch=512),),
+        ema=(40_000, 120_000),
+        compile=False,
+        sample_samples=10**12,
     )
     sampling: TableSampling = TableSampling()
 
