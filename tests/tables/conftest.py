@@ -28,7 +28,7 @@ def known_table(rows: int = 600) -> pd.DataFrame:
     weight = np.round((height - 100) * 0.9 + random.normal(0, 2, rows), 2)
     age = random.integers(0, 90, rows)
     job = np.where(age < 16, "none", random.choice(["smith", "cook", "clerk"], rows))
-    job = np.where(random.random(rows) < 0.1, None, job)
+    job = pd.Series(job, dtype=object).mask(random.random(rows) < 0.1, None)
     born = (np.datetime64("2024-01-01") - age * 365).astype("datetime64[D]").astype(str)
     return pd.DataFrame(
         {

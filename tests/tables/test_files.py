@@ -23,7 +23,7 @@ def test_separators_and_encodings_are_found(tmp_path: Path, separator: str, enco
     text = "name,age\nZoë,31\nJosé,45\n".replace(",", separator)
     read = read_table(written(tmp_path, text.encode(encoding)))
     assert read.frame.to_dict("list") == {"name": ["Zoë", "José"], "age": ["31", "45"]}
-    assert ("cp1252" == encoding) == any("Windows-1252" in note for note in read.notes)
+    assert (encoding == "cp1252") == any("Windows-1252" in note for note in read.notes)
 
 
 def test_cells_that_say_nothing_are_missing_and_quotes_hold_separators(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import torch
 from ornstein.bundle import Bundle
 from ornstein.data import manifest
 from ornstein.errors import OrnsteinError, UsageError
-from ornstein.table_rows import row_hashes
 from ornstein.tables import TableModel
+from ornstein.tables.rows import row_hashes
 from ornstein.train.loop import Trainer
 from ornstein.train.tables import table_task
 from tests.tables.conftest import SMALL, task
@@ -157,7 +157,7 @@ def test_a_rare_training_row_is_never_generated(
     model: TableModel, frame: pd.DataFrame, monkeypatch: Any
 ) -> None:
     copying = {
-        column.name: np.array([value if value == value else None for value in frame[column.name]], object)  # noqa: PLR0124
+        column.name: np.array([value if value == value else None for value in frame[column.name]], object)
         for column in model.codec.columns if column.type != "key"
     }  # fmt: skip
     born = pd.to_datetime(frame.born)

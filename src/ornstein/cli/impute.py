@@ -18,14 +18,13 @@ def impute(
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "cpu",
 ) -> None:
     """Fill gaps, each row by one draw given what it tells; everything else stays as it is."""
-    from ornstein.cli.rows import bar, refuse_others, table_target
+    from ornstein.cli.rows import bar, of_table, table_target
     from ornstein.data.table import read_table, write_table
     from ornstein.model import Model
     from ornstein.train.device import find_device
 
     target, frame = table_target(out, force), read_table(file).frame
-    ready = Model.load(model, device=find_device(device))
-    refuse_others(ready)
+    ready = of_table(Model.load(model, device=find_device(device)))
     with bar("rows") as progress:
         filled = ready.impute(frame, seed, steps, progress)
     write_table(filled, target)

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ornstein.errors import UsageError
+
+if TYPE_CHECKING:
+    from ornstein.tables import TableModel
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,15 @@ def record_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.json")
 
 
-def refuse_others(model: Any) -> None:
-    """Raise UsageError for a model that makes no rows."""
+def of_table(model: Any) -> TableModel:
+    """The model, if it makes rows. Raises UsageError."""
     from ornstein.tables import TableModel
 
     if not isinstance(model, TableModel):
         raise UsageError(
             f"{model.recipe.name} is no model of a table: train one with ornstein train FILE.csv"
         )
+    return model
 
 
 def generate_rows(model: Any, asked: Asked, out: Path | None, force: bool, as_json: bool) -> None:
@@ -63,10 +67,10 @@ def generate_rows(model: Any, asked: Asked, out: Path | None, force: bool, as_js
     from ornstein.data.table import write_table
     from ornstein.output import write
 
-    refuse_others(model)
+    ready = of_table(model)
     file, started = table_target(out, force), time.perf_counter()
     with bar("rows") as progress:
-        made = model.generate(
+        made = ready.generate(
             asked.rows, secrets.randbelow(2**31) if asked.seed is None else asked.seed, where=asked.where,
             balanced=asked.balanced, steps=asked.steps, copies=asked.copies, progress=progress,
         )  # fmt: skip

@@ -257,9 +257,7 @@ def _quantiles(ordered: np.ndarray, knots: int) -> tuple[tuple[float, ...], tupl
 
 
 def _objects(values: Sequence[Scalar]) -> np.ndarray:
-    result = np.empty(len(values), dtype=object)
-    result[:] = values
-    return result
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def _key(value: Scalar) -> Any:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
-from torch import Tensor, nn
+from jaxtyping import Bool
+from torch import Tensor
 
 from ornstein import saving
 from ornstein.assembly import InferenceCopies, fast_dtype
@@ -19,14 +17,11 @@ from ornstein.bundle import MANIFEST, Bundle, DtypeName
 from ornstein.codec.table import TableCodec, scores
 from ornstein.data.columns import columns
 from ornstein.data.where import read_conditions
-from ornstein.denoise.posterior import Denoiser, Posterior
+from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.product import FieldsDenoiser
 from ornstein.errors import OrnsteinError, UsageError
-from ornstein.net.columns import ColumnsNetwork
-from ornstein.process.clocks import Warped, Warper
-from ornstein.process.fields import Sample
 from ornstein.process.gaussian import Path as GaussianPath
-from ornstein.process.masked import IMPOSSIBLE, MASK
+from ornstein.process.masked import MASK
 from ornstein.process.noise import row_noise
 from ornstein.recipes.table import TableRecipe
 from ornstein.rng import stream
@@ -34,7 +29,7 @@ from ornstein.sample.blocks import held
 from ornstein.sample.joined import joined
 from ornstein.sample.loop import State, sample_last, trajectory
 from ornstein.sample.registry import find_method, find_token_method
-from ornstein.table_rows import Rows, TableOutput, TableRecord, Wanted, formed, row_hashes
+from ornstein.table_rows import Rows, TableOutput, TableRecord, Wanted, formed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,47 +43,7 @@ TRIES = 20  # drawings of a row under conditions before what was found is built 
 REDRAWN = 8  # further drawings of a row that is a copy
 SINGLE = 2  # a training row is rare where at most so many are equal to it
 MOST_ROWS = 10_000_000
-LEARNED_KNOTS = 33
 FEW_REPEATS = 0.01  # share of training rows under which generated rows may not repeat either
-
-
-class ClockedNetwork(nn.Module):
-    """The trained part of a table's model: the network, and what is learned of each column's clock.
-
-    Args:
-        recipe: gives the shapes.
-    """
-
-    def __init__(self, recipe: TableRecipe) -> None:
-        super().__init__()
-        codec = recipe.codec
-        sizes = tuple(column.categories for column in codec.kinds)
-        self.columns = ColumnsNetwork(recipe.network, len(codec.numbers), sizes)
-        for name, count in self.fields.items():
-            warper = Warper.fresh(count)
-            self.register_buffer(f"{name}_warp", warper.warp(LEARNED_KNOTS))
-            for part, tensor in warper.state().items():
-                self.register_buffer(f"{name}_{part}", tensor)
-
-    @property
-    def fields(self) -> dict[str, int]:
-        """How many columns each field has; one without any is left out."""
-        counts = {"numbers": self.columns.numbers, "kinds": len(self.columns.categories)}
-        return {name: count for name, count in counts.items() if count}
-
-    def warper(self, field: str) -> Warper:
-        """What was seen of a field's errors; the tensors are the buffers themselves."""
-        return Warper(getattr(self, f"{field}_sums"), getattr(self, f"{field}_counts"))
-
-    def relearn(self) -> None:
-        """Set the clocks anew by the errors seen."""
-        for name in self.fields:
-            warp = getattr(self, f"{name}_warp")
-            warp.copy_(self.warper(name).warp(LEARNED_KNOTS).to(warp))
-
-    def forward(self, z: Mapping[str, Tensor], logsnr: Mapping[str, Tensor], condition: Any) -> Any:
-        """As ``FieldsNetwork``."""
-        return self.columns(z, logsnr, condition)
 
 
 class TableModel:
@@ -166,14 +121,8 @@ class TableModel:
 
     @property
     def paths(self) -> dict[str, GaussianPath]:
-        """How each field is destroyed, every column in its own clock where those are learned."""
-        process = self.recipe.process
-        plain = {"numbers": process.numbers, "kinds": process.kinds}
-        if process.clocks == "shared":
-            return {name: plain[name] for name in self.network.fields}
-        return {
-            name: Warped(plain[name], getattr(self.network, f"{name}_warp")) for name in self.network.fields
-        }
+        """How each field is destroyed."""
+        return self.network.paths(self.recipe.process)
 
     def denoiser(self, network: Callable[..., Any] | None = None) -> FieldsDenoiser:
         """The denoiser of a network, this model's own if None."""
@@ -211,7 +160,7 @@ class TableModel:
         grids: Any = times
         if given is not None:
             known = {
-                name: (field == field) if field.is_floating_point() else field != MASK  # noqa: PLR0124 - not NaN
+                name: (field == field) if field.is_floating_point() else field != MASK
                 for name, field in given.items()
             }
             x = {name: torch.where(known[name], given[name].to(field), field) for name, field in x.items()}
@@ -287,7 +236,9 @@ class TableModel:
 
         Args:
             frame: with the columns that were trained on; those that lack are all gaps.
-            seed: of the draws. steps: of the sampler. progress: told (rows done, rows in all).
+            seed: of the draws.
+            steps: of the sampler.
+            progress: told (rows done, rows in all).
 
         Raises:
             UsageError: none of the model's columns, or one whose values are of another type.
@@ -332,7 +283,7 @@ class TableModel:
             self.codec.kinds
         ):  # a gap is free, though gaps were a category in training
             gone = values[column.name]
-            kinds[np.isnan(gone) if gone.dtype == np.float64 else np.equal(gone, None), k] = MASK
+            kinds[np.isnan(gone) if gone.dtype == np.float64 else [v is None for v in gone], k] = MASK
         return {"numbers": numbers, "kinds": torch.from_numpy(kinds)}
 
     def _missing(self) -> Tensor:
@@ -353,7 +304,7 @@ class TableModel:
     ) -> dict[str, Tensor]:
         """Rows of at most ``BATCH`` seeds, on the CPU; the batch is filled up with others that are thrown away."""
         extra = BATCH - len(seeds)
-        whole = [*seeds, *seeds[-1:] * extra]
+        whole = [*seeds, *[seeds[-1]] * extra]
         if given is not None:
             given = {name: torch.cat([field, field[-1:].expand(extra, -1)]) for name, field in given.items()}
         x = sample_last(self.trajectory(whole, given, steps, forbidden))
@@ -370,38 +321,3 @@ class TableModel:
 
         counts = Counter(row.sha256 for row in manifest.read(self.bundle.folder / MANIFEST))
         return frozenset(digest for digest, count in counts.items() if count <= SINGLE)
-
-
-def row_seed(seed: int, attempt: int, row: int) -> int:
-    """The seed of one row's noise: three numbers side by side."""
-    return (((seed << 16) + attempt) << 40) + row
-
-
-@dataclass(frozen=True)
-class Autocast:
-    """Calls a ``FieldsNetwork`` in bfloat16 products where asked; masters stay float32."""
-
-    network: Callable[..., Any]
-    dtype: torch.dtype
-
-    def __call__(self, z: Any, logsnr: Any, condition: Any) -> Any:
-        """As ``FieldsNetwork``."""
-        with torch.autocast(
-            next(iter(z.values())).device.type, self.dtype, enabled=self.dtype != torch.float32
-        ):
-            return self.network(z, logsnr, condition)
-
-
-@dataclass(frozen=True)
-class Forbidding:
-    """A denoiser that gives some categories no chance."""
-
-    denoiser: Denoiser
-    forbidden: Bool[Tensor, "columns categories"]
-
-    def __call__(self, x_t: Any, t: Any, condition: Any) -> Posterior:
-        """As the denoiser."""
-        mean: Any = self.denoiser(x_t, t, condition).mean
-        return Posterior(
-            {n: m.masked_fill(self.forbidden, IMPOSSIBLE) if n == "kinds" else m for n, m in mean.items()}
-        )
