@@ -29,7 +29,9 @@ from ornstein.sample.blocks import held
 from ornstein.sample.joined import joined
 from ornstein.sample.loop import State, sample_last, trajectory
 from ornstein.sample.registry import find_method, find_token_method
-from ornstein.table_rows import Rows, TableOutput, TableRecord, Wanted, formed
+from ornstein.tables.network import Autocast, ClockedNetwork, Forbidding
+from ornstein.tables.rows import Rows, TableOutput, TableRecord, formed, row_seed
+from ornstein.tables.wanted import Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
