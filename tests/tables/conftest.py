@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ornstein.model import Model
+from ornstein.loading import load
 from ornstein.tables import TableModel
 from ornstein.train.loop import Trainer
 from ornstein.train.tables import TableTask, table_task
@@ -61,6 +61,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(bundle: Path) -> TableModel:
     """The same, loaded."""
-    loaded = Model.load(bundle)
+    loaded = load(bundle)
     assert isinstance(loaded, TableModel)
     return loaded

@@ -146,9 +146,10 @@ def generate(
 
     if number is not None:
         from ornstein.cli.rows import Asked, generate_rows
+        from ornstein.loading import load
 
         asked_rows = Asked(number, seed, tuple(where or ()), balance, steps, allow_copies)
-        generate_rows(Model.load(model, device=find_device(device)), asked_rows, out, force, as_json)
+        generate_rows(load(model, find_device(device)), asked_rows, out, force, as_json)
         return
     if where or balance or allow_copies:
         raise UsageError("--where, --balance and --allow-copies belong to --rows N")

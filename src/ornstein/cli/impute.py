@@ -20,11 +20,11 @@ def impute(
     """Fill gaps, each row by one draw given what it tells; everything else stays as it is."""
     from ornstein.cli.rows import bar, of_table, table_target
     from ornstein.data.table import read_table, write_table
-    from ornstein.model import Model
+    from ornstein.loading import load
     from ornstein.train.device import find_device
 
     target, frame = table_target(out, force), read_table(file).frame
-    ready = of_table(Model.load(model, device=find_device(device)))
+    ready = of_table(load(model, find_device(device)))
     with bar("rows") as progress:
         filled = ready.impute(frame, seed, steps, progress)
     write_table(filled, target)

@@ -55,7 +55,7 @@ class ColumnsNetwork(nn.Module):
         self.out = nn.Linear(width, numbers + sum(categories))
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
-        place = torch.zeros(len(categories), most, dtype=torch.bool)
+        place = torch.zeros(len(categories), most, dtype=torch.bool, device="cpu")
         for k, count in enumerate(categories):
             place[k, :count] = True
         self.register_buffer("place", place, persistent=False)
@@ -107,7 +107,7 @@ class KindTokens(nn.Module):
 
     def __init__(self, categories: tuple[int, ...], width: int) -> None:
         super().__init__()
-        sizes = torch.tensor([count + 1 for count in categories])
+        sizes = torch.tensor([count + 1 for count in categories], device="cpu")
         self.table = nn.Parameter(torch.randn(int(sizes.sum()), width) / 2)
         self.register_buffer("hidden", sizes.cumsum(0) - 1, persistent=False)
         self.register_buffer("first", sizes.cumsum(0) - sizes, persistent=False)

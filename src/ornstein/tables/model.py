@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +11,14 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from ornstein import saving
-from ornstein.assembly import InferenceCopies, fast_dtype
-from ornstein.bundle import MANIFEST, Bundle, DtypeName
+from ornstein.bundle import MANIFEST
 from ornstein.codec.table import TableCodec, scores
 from ornstein.data.columns import columns
 from ornstein.data.where import read_conditions
-from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.product import FieldsDenoiser
-from ornstein.errors import OrnsteinError, UsageError
+from ornstein.errors import UsageError
+from ornstein.fields_model import FieldsModel
+from ornstein.process.fields import Sample
 from ornstein.process.gaussian import Path as GaussianPath
 from ornstein.process.masked import MASK
 from ornstein.process.noise import row_noise
@@ -27,20 +26,18 @@ from ornstein.recipes.table import TableRecipe
 from ornstein.rng import stream
 from ornstein.sample.blocks import held
 from ornstein.sample.joined import joined
-from ornstein.sample.loop import State, sample_last, trajectory
+from ornstein.sample.loop import sample_last
 from ornstein.sample.registry import find_method, find_token_method
-from ornstein.tables.network import Autocast, ClockedNetwork, Forbidding
+from ornstein.sample.stepper import Method
+from ornstein.tables.network import ClockedNetwork, Forbidding
 from ornstein.tables.rows import Rows, TableOutput, TableRecord, formed, row_seed
 from ornstein.tables.wanted import Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ornstein.data.manifest import Row
 
-BATCH = (
-    256  # rows of every call of the network: numbers depend on the shape of a batch, so it is always this one
-)
+BATCH = 256  # rows of every call of the network, always: numbers depend on the shape of a batch
 TRIES = 20  # drawings of a row under conditions before what was found is built upon
 REDRAWN = 8  # further drawings of a row that is a copy
 SINGLE = 2  # a training row is rare where at most so many are equal to it
@@ -48,7 +45,7 @@ MOST_ROWS = 10_000_000
 FEW_REPEATS = 0.01  # share of training rows under which generated rows may not repeat either
 
 
-class TableModel:
+class TableModel(FieldsModel):
     """A generator of rows.
 
     Args:
@@ -58,63 +55,13 @@ class TableModel:
         device: where the network runs.
     """
 
-    def __init__(
-        self,
-        recipe: TableRecipe,
-        network: ClockedNetwork,
-        bundle: Bundle | None = None,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.recipe, self.bundle, self.device = recipe, bundle, torch.device(device)
-        self.network = network.to(self.device)
-        self.dtype = fast_dtype(self.device)
-        self._copies = InferenceCopies()
-        self.method = joined(find_method(recipe.sampling.numbers), find_token_method(recipe.sampling.kinds))
+    recipe: TableRecipe
+    network: ClockedNetwork
 
-    @classmethod
-    def from_recipe(cls, recipe: TableRecipe, device: torch.device | str = "cpu") -> TableModel:
-        """A model with fresh weights, drawn from the recipe's seed."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.training.seed)
-            return cls(recipe, ClockedNetwork(recipe), device=device)
-
-    @classmethod
-    def of(cls, bundle: Bundle, device: torch.device | str = "cpu") -> TableModel:
-        """The model of a bundle. Raises OrnsteinError where weights are not those of its recipe."""
-        recipe: Any = bundle.facts.recipe
-        network = ClockedNetwork(recipe)
-        try:
-            network.load_state_dict(bundle.weights())
-        except RuntimeError as error:
-            raise OrnsteinError(f"{bundle.folder}: its weights are not those of its recipe") from error
-        return cls(recipe, network.eval(), bundle, device)
-
-    def save(
-        self,
-        folder: str | Path,
-        *,
-        manifest: Sequence[Row] | str | Path | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        training: Mapping[str, Any] | None = None,
-        dtype: DtypeName | None = None,
-    ) -> Path:
-        """Write a bundle, whole or not at all; as ``Model.save``.
-
-        Raises:
-            UsageError: the folder exists. OrnsteinError: weights that are not finite, or a disk that refuses.
-        """
-        old = self.bundle
-        data = None
-        if manifest is None and old is not None and old.facts.data is not None:
-            manifest, data = old.folder / MANIFEST, old.facts.data
-        self.bundle = saving.save(
-            Path(folder), self.recipe, self.network.state_dict(),
-            dtype=dtype or (old.facts.dtype if old and old.facts.dtype != "float16" else "float32"),
-            encoder=None, data=data, manifest=Path(manifest) if isinstance(manifest, str) else manifest,
-            metrics=metrics if metrics is not None else old.metrics() if old else {},
-            training=training if training is not None else old.facts.training if old else {},
-        )  # fmt: skip
-        return self.bundle.folder
+    @staticmethod
+    def build(recipe: TableRecipe) -> ClockedNetwork:
+        """The network of a recipe, with fresh weights."""
+        return ClockedNetwork(recipe)
 
     @property
     def codec(self) -> TableCodec:
@@ -126,51 +73,19 @@ class TableModel:
         """How each field is destroyed."""
         return self.network.paths(self.recipe.process)
 
-    def denoiser(self, network: Callable[..., Any] | None = None) -> FieldsDenoiser:
-        """The denoiser of a network, this model's own if None."""
-        return FieldsDenoiser(
-            Autocast(network or self.network, self.dtype), self.paths, self.recipe.process.target
-        )
+    @property
+    def method(self) -> Method:
+        """How both fields are stepped."""
+        sampling = self.recipe.sampling
+        return joined(find_method(sampling.numbers), find_token_method(sampling.kinds))
 
-    def trajectory(
-        self,
-        seeds: Sequence[int],
-        given: Mapping[str, Tensor] | None = None,
-        steps: int | None = None,
-        forbidden: Bool[Tensor, "columns categories"] | None = None,
-    ) -> Iterator[State]:
-        """Rows on their way from noise, one for each seed.
-
-        Args:
-            seeds: one a row.
-            given: by field, rows first: numbers as normal scores and categories that are known, which stay; NaN and
-                ``MASK`` for what is not.
-            steps: of the sampler; the recipe's where None.
-            forbidden: categories that no column may get.
-        """
-        count, fields = len(seeds), self.network.fields
-        like: dict[str, Tensor] = {}
-        if "numbers" in fields:
-            like["numbers"] = torch.zeros(count, fields["numbers"], dtype=torch.float64, device=self.device)
-        if "kinds" in fields:
-            like["kinds"] = torch.full((count, fields["kinds"]), MASK, device=self.device)
-        noise = row_noise(seeds, 0, like)
-        assert isinstance(noise, Mapping)
-        x = {"numbers": noise["numbers"]} if "numbers" in fields else {}
-        x |= {"kinds": like["kinds"]} if "kinds" in fields else {}
-        times = torch.linspace(1, 0, (steps or self.recipe.sampling.steps) + 1, dtype=torch.float64)
-        grids: Any = times
-        if given is not None:
-            known = {
-                name: (field == field) if field.is_floating_point() else field != MASK
-                for name, field in given.items()
-            }
-            x = {name: torch.where(known[name], given[name].to(field), field) for name, field in x.items()}
-            grids = [{name: held(times, known[name][row]) for name in x} for row in range(count)]
-        denoiser: Denoiser = self.denoiser(self._copies.of(self.network, self.dtype))
-        if forbidden is not None:
-            denoiser = Forbidding(denoiser, forbidden.to(self.device))
-        return trajectory(self.method, denoiser, self.paths, x, grids, None, seeds)
+    def denoiser(
+        self, network: Callable[..., Sample] | None = None, dtype: torch.dtype | None = None
+    ) -> FieldsDenoiser:
+        """As of ``FieldsModel``; the recipe says what the network is asked of numbers."""
+        made = super().denoiser(network, dtype)
+        assert isinstance(made, FieldsDenoiser)
+        return replace(made, target=self.recipe.process.target)
 
     def generate(
         self,
@@ -302,16 +217,35 @@ class TableModel:
         seeds: Sequence[int],
         given: Mapping[str, Tensor] | None,
         steps: int | None,
-        forbidden: Tensor | None = None,
+        forbidden: Bool[Tensor, "columns categories"] | None = None,
     ) -> dict[str, Tensor]:
-        """Rows of at most ``BATCH`` seeds, on the CPU; the batch is filled up with others that are thrown away."""
+        """Rows of at most ``BATCH`` seeds, on the CPU; the batch is filled up with others that are thrown away.
+
+        Args:
+            seeds: one a row.
+            given: by field, rows first: normal scores and categories that are known, which stay; NaN and ``MASK`` for
+                what is not.
+            steps: of the sampler; the recipe's where None.
+            forbidden: categories that no column may get.
+        """
         extra = BATCH - len(seeds)
-        whole = [*seeds, *[seeds[-1]] * extra]
+        whole, fields = [*seeds, *[seeds[-1]] * extra], self.network.fields
+        noise: Any = row_noise(
+            whole, 0, {"numbers": torch.zeros(BATCH, fields.get("numbers", 0), dtype=torch.float64)}
+        )
+        start = {"numbers": noise["numbers"], "kinds": torch.full((BATCH, fields.get("kinds", 0)), MASK)}
+        times = torch.linspace(1, 0, (steps or self.recipe.sampling.steps) + 1, dtype=torch.float64)
+        grids: Any = times
         if given is not None:
-            given = {name: torch.cat([field, field[-1:].expand(extra, -1)]) for name, field in given.items()}
-        x = sample_last(self.trajectory(whole, given, steps, forbidden))
-        assert isinstance(x, Mapping)
-        return {name: field[: len(seeds)].cpu() for name, field in x.items()}
+            filled = {name: torch.cat([part, part[-1:].expand(extra, -1)]) for name, part in given.items()}
+            known = {"numbers": ~filled["numbers"].isnan(), "kinds": filled["kinds"] != MASK}
+            start = {name: torch.where(known[name], filled[name], start[name]) for name in start}
+            grids = [{name: held(times, known[name][row]) for name in fields} for row in range(BATCH)]
+        x = {name: start[name].to(self.device) for name in fields}
+        denoiser = self.denoiser()
+        asked = denoiser if forbidden is None else Forbidding(denoiser, forbidden.to(self.device))
+        end: Any = sample_last(self.trajectory(self.method, x, grids, whole, asked))
+        return {name: field[: len(seeds)].cpu() for name, field in end.items()}
 
     def _rare(self) -> frozenset[str]:
         """Hashes of training rows that few others equal."""

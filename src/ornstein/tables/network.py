@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,8 @@ class ClockedNetwork(nn.Module):
         sizes = tuple(column.categories for column in codec.kinds)
         self.columns = ColumnsNetwork(recipe.network, len(codec.numbers), sizes)
         for name, count in self.fields.items():
-            warper = Warper.fresh(count)
-            self.register_buffer(f"{name}_warp", warper.warp(LEARNED_KNOTS))
-            for part, tensor in warper.state().items():
+            self.register_buffer(f"{name}_warp", torch.linspace(0, 1, LEARNED_KNOTS).repeat(count, 1))
+            for part, tensor in Warper.fresh(count).state().items():
                 self.register_buffer(f"{name}_{part}", tensor)
 
     @property
@@ -54,7 +53,7 @@ class ClockedNetwork(nn.Module):
             warp = getattr(self, f"{name}_warp")
             warp.copy_(self.warper(name).warp(LEARNED_KNOTS).to(warp))
 
-    def forward(self, z: Mapping[str, Tensor], logsnr: Mapping[str, Tensor], condition: Any) -> Any:
+    def forward(self, z: Mapping[str, Tensor], logsnr: Mapping[str, Tensor], condition: Any = None) -> Any:
         """As ``FieldsNetwork``."""
         return self.columns(z, logsnr, condition)
 
@@ -64,21 +63,6 @@ class ClockedNetwork(nn.Module):
         if process.clocks == "shared":
             return {name: plain[name] for name in self.fields}
         return {name: Warped(plain[name], getattr(self, f"{name}_warp")) for name in self.fields}
-
-
-@dataclass(frozen=True)
-class Autocast:
-    """Calls a ``FieldsNetwork`` in bfloat16 products where asked; masters stay float32."""
-
-    network: Callable[..., Any]
-    dtype: torch.dtype
-
-    def __call__(self, z: Any, logsnr: Any, condition: Any) -> Any:
-        """As ``FieldsNetwork``."""
-        with torch.autocast(
-            next(iter(z.values())).device.type, self.dtype, enabled=self.dtype != torch.float32
-        ):
-            return self.network(z, logsnr, condition)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class TableTask:
         self, recipe: TableRecipe, found: Sequence[Column], device: torch.device | str = "cpu"
     ) -> None:
         self.recipe, self.found = recipe, list(found)
-        self.model = TableModel.from_recipe(recipe, device)
+        self.model = TableModel(recipe, TableModel.from_recipe(recipe).network, device=device)
         values = {column.name: column.values for column in found}
         self.low, self.high, self.kinds = recipe.codec.encode(values)
         order = [column.name for column in recipe.codec.columns]
@@ -129,7 +129,7 @@ class TableTask:
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> TableModel:
         """As of ``Task``."""
-        model = TableModel.from_recipe(self.recipe, self.model.device)
+        model = TableModel(self.recipe, TableModel.build(self.recipe), device=self.model.device)
         model.network.load_state_dict(weights)
         model.network.eval()
         return model
