@@ -8,18 +8,17 @@ __version__ = "0.1.0"
 __all__ = ["Model", "Output", "__version__", "load"]
 
 if TYPE_CHECKING:
+    from ornstein.loading import load
     from ornstein.model import Model
     from ornstein.output import Output
-
-    load = Model.load
 
 
 def __getattr__(name: str) -> Any:
     """Import the rest when it is first asked for: ``import ornstein`` alone loads no torch."""
     if name in ("Model", "load"):
-        from ornstein.model import Model
+        from ornstein import loading, model
 
-        return Model if name == "Model" else Model.load
+        return model.Model if name == "Model" else loading.load
     if name == "Output":
         from ornstein.output import Output
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -101,15 +101,19 @@ def fast_dtype(device: torch.device | str = "cpu") -> torch.dtype:
     return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 
 
-def network_of(bundle: Bundle, tensors: dict[str, Tensor], states_width: int) -> ConditionedNetwork:
-    """The recipe's network with the weights put in place; a recipe they do not fit is refused before it costs memory.
+N = TypeVar("N", bound=nn.Module)
+
+
+def network_of(bundle: Bundle, tensors: dict[str, Tensor], build: Callable[[], N]) -> N:
+    """The network that `build` makes, with the weights of a bundle put in place; a recipe they do not fit is refused
+    before it costs memory.
 
     Raises:
         OrnsteinError: a network that cannot be built, or weights that are not exactly its own.
     """
     try:
         with torch.device("meta"):  # shapes only, and nothing is drawn that would be overwritten
-            network = ConditionedNetwork(bundle.facts.recipe, states_width)
+            network = build()
     except Exception as error:  # whatever a network raises for a shape it cannot have
         raise OrnsteinError(f"{bundle.folder} names a network that cannot be built: {error}") from error
     expected = network.state_dict()

@@ -19,14 +19,14 @@ from ornstein.assembly import (
     condition_encoder,
     network_of,
 )
-from ornstein.bundle import DTYPES, MANIFEST, SOURCES, Bundle, DtypeName
+from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
 from ornstein.control.source import Source
 from ornstein.denoise.bucketed import Bucketed
 from ornstein.denoise.precondition import Network
 from ornstein.drawing import Imprint, Previews, Spent
-from ornstein.errors import OrnsteinError
+from ornstein.errors import OrnsteinError, UsageError
 from ornstein.generator import Generator
 from ornstein.guide.rules import RuleSetting
 from ornstein.guide.schedules import ScheduleSetting
@@ -36,7 +36,6 @@ from ornstein.prompts import parts_of, said
 from ornstein.recipes.recipe import Recipe, TextCondition
 from ornstein.record import LATER, Computation, ModelName, Platform, Record, sharing
 from ornstein.request import Progress, Request, batches, fitting, requests
-from ornstein.shelf import find
 
 if TYPE_CHECKING:
     from ornstein.data.manifest import Row
@@ -87,20 +86,33 @@ class Model(Generator):
         """A model from a bundle: a shipped one, one of the user's by name, or a folder.
 
         Raises:
+            UsageError: a bundle that makes no pictures.
             OrnsteinError: no such bundle, or one that is damaged: altered, incomplete, of a newer format, with weights
                 that are not finite or are not those of its recipe.
         """
-        bundle = Bundle.open(find(name_or_folder))
-        if bundle.imported:
-            from ornstein.imported import ImportedModel
+        from ornstein.loading import load
 
-            return ImportedModel.of(bundle, device)
+        model = load(name_or_folder, device, encoder_folder)
+        if not isinstance(model, Model):
+            raise UsageError(f"{model.recipe.name} makes {model.recipe.items}, no pictures")
+        return model
+
+    @classmethod
+    def of(
+        cls, bundle: Bundle, device: torch.device | str = "cpu", encoder_folder: str | Path | None = None
+    ) -> Model:
+        """The model of a bundle that is open.
+
+        Raises:
+            OrnsteinError: weights that are not finite or are not those of its recipe.
+        """
         facts, tensors = bundle.facts, bundle.weights()
+        assert isinstance(facts.recipe, Recipe)
         if facts.encoder not in (None, WEIGHTS_SHA256):
             raise OrnsteinError(f"{bundle.folder} needs another text encoder (sha256 {facts.encoder[:12]}…)")
-        encoder = condition_encoder(facts.recipe, encoder_folder)
-        network = network_of(bundle, tensors, encoder.width)
-        return cls(facts.recipe, network.eval(), encoder, bundle, device)
+        recipe, encoder = facts.recipe, condition_encoder(facts.recipe, encoder_folder)
+        network = network_of(bundle, tensors, lambda: ConditionedNetwork(recipe, encoder.width))
+        return cls(recipe, network.eval(), encoder, bundle, device)
 
     def save(
         self,
@@ -123,23 +135,11 @@ class Model(Generator):
         Raises:
             UsageError: the folder exists. OrnsteinError: weights that are not finite, or a disk that refuses.
         """
-        old, data, sources, forgotten = self.bundle, None, None, ()
-        if manifest is None and old is not None and old.facts.data is not None:
-            manifest, data, forgotten = old.folder / MANIFEST, old.facts.data, old.facts.forgotten
-            sources = old.folder / SOURCES if SOURCES in old.facts.files else None
-        self.bundle = saving.save(
-            Path(folder),
-            self.recipe,
-            self.network.state_dict(),
-            dtype=dtype or (old.facts.dtype if old else "float32"),
+        self.bundle = saving.save_model(
+            Path(folder), self.recipe, self.network.state_dict(), self.bundle,
             encoder=WEIGHTS_SHA256 if isinstance(self.recipe.condition, TextCondition) else None,
-            data=data,
-            manifest=Path(manifest) if isinstance(manifest, str) else manifest,
-            metrics=metrics if metrics is not None else old.metrics() if old else {},
-            training=training if training is not None else old.facts.training if old else {},
-            sources=sources,
-            forgotten=forgotten,
-        )
+            manifest=manifest, metrics=metrics, training=training, dtype=dtype,
+        )  # fmt: skip
         return self.bundle.folder
 
     def generate(

@@ -40,7 +40,7 @@ from ornstein.data.manifest import TRAIN
 from ornstein.errors import UsageError
 from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedRecipe
-from ornstein.recipes.recipe import Recipe
+from ornstein.recipes.recipe import TrainedRecipe
 
 if TYPE_CHECKING:
     from ornstein.data.manifest import Row
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 
 def save(
     folder: Path,
-    recipe: Recipe,
+    recipe: TrainedRecipe,
     tensors: Mapping[str, Tensor],
     *,
-    dtype: DtypeName,
+    dtype: StoredName,
     encoder: str | None,
     data: Data | None,
     manifest: Sequence[Row] | Path | None,
@@ -97,6 +97,33 @@ def save(
         }  # fmt: skip
         _finish(part, values, metrics, measured)
     return Bundle.open(folder)
+
+
+def save_model(
+    folder: Path,
+    recipe: TrainedRecipe,
+    tensors: Mapping[str, Tensor],
+    old: Bundle | None,
+    *,
+    encoder: str | None,
+    manifest: Sequence[Row] | str | Path | None,
+    metrics: Mapping[str, Any] | None,
+    training: Mapping[str, Any] | None,
+    dtype: DtypeName | None,
+) -> Bundle:
+    """As ``save``; what is not given is taken over from the bundle that the model came from."""
+    data, sources, forgotten = None, None, ()
+    if manifest is None and old is not None and old.facts.data is not None:
+        manifest, data, forgotten = old.folder / MANIFEST, old.facts.data, old.facts.forgotten
+        sources = old.folder / SOURCES if SOURCES in old.facts.files else None
+    return save(
+        folder, recipe, tensors,
+        dtype=dtype or (old.facts.dtype if old else "float32"), encoder=encoder, data=data,
+        manifest=Path(manifest) if isinstance(manifest, str) else manifest,
+        metrics=metrics if metrics is not None else old.metrics() if old else {},
+        training=training if training is not None else old.facts.training if old else {},
+        sources=sources, forgotten=forgotten,
+    )  # fmt: skip
 
 
 def save_imported(
