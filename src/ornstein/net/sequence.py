@@ -37,6 +37,12 @@ class SequenceConfig(Config):
             raise ValueError("a sequence has one axis")
         return self
 
+    @property
+    def summary(self) -> str:
+        """A phrase for people."""
+        blocks = f"{self.transformer.depth} blocks, width {self.transformer.width}"
+        return f"a transformer of {blocks}, on up to {self.context} tokens"
+
     def build(self, categories: int) -> SequenceNetwork:
         """The network of so many tokens, with fresh weights."""
         return SequenceNetwork(self, categories)
@@ -95,8 +101,7 @@ class SequenceNetwork(nn.Module):
         if condition.clean is None:
             return self.logits(z, places, at_most(condition.ranks, condition.ranks))
         sight = two_streams(condition.ranks)
-        both = self.logits(torch.cat([z, condition.clean], 1), places.repeat(1, 2), sight, z.shape[1])
-        return both
+        return self.logits(torch.cat([z, condition.clean], 1), places.repeat(1, 2), sight, z.shape[1])
 
     def logits(
         self,

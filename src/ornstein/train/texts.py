@@ -93,17 +93,23 @@ class TextTask:
         """As of ``Task``."""
         random = stream("train", self.recipe.training.seed, 0, step)
         x = self.windows.draw(random, count, stage.size)
-        block = self._block(step * stage.batch / self.recipe.training.samples)
+        block = self._block(step * stage.batch / self.recipe.training.samples, step)
         ranks = orders(random, count, stage.size, block, self.recipe.objective.infill)
         t, noise = hidden(random, ranks)
         device = self.model.device
         parts = (x, t.astype(np.float32), noise, ranks)
         return TextBatch(*(torch.from_numpy(part).to(device) for part in parts))
 
-    def _block(self, done: float) -> int:
-        """Tokens of a block after the share `done` of the run: 1, 2, 4 … up to the recipe's."""
-        block, growth = self.recipe.process.block, self.recipe.objective.growth
-        return block if done >= growth else min(block, 2 ** int(done / growth * math.log2(block)))
+    def _block(self, done: float, step: int) -> int:
+        """Tokens of the blocks of a step, after the share `done` of the run: growing, then the recipe's or fewer."""
+        block, objective = self.recipe.process.block, self.recipe.objective
+        doublings = math.log2(block)
+        if done < objective.growth:
+            return 2 ** int(done / objective.growth * doublings)
+        random = stream("block", self.recipe.training.seed, step)
+        if block > 1 and random.random() < objective.smaller:
+            return 2 ** int(random.integers(math.ceil(doublings)))
+        return block
 
     def losses(self, network: Callable[..., Tensor], batch: TextBatch) -> Losses:
         """As of ``Task``: cross-entropy, weighted to be the bound in nats a token."""
