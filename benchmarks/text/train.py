@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-
 from benchmarks.text.next_token import NextTokenTask
+
 from ornstein.config import parse
 from ornstein.data.text import TextPack
 from ornstein.net.inference import keep_freed_memory

@@ -28,8 +28,8 @@ from ornstein.config import Config, parse
 from ornstein.errors import OrnsteinError, UsageError
 from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedRecipe
-from ornstein.recipes.text import TextRecipe
 from ornstein.recipes.recipe import Recipe
+from ornstein.recipes.text import TextRecipe
 
 FORMAT = 1
 HEADER, WEIGHTS, METRICS, CARD, MANIFEST, SOURCES = (

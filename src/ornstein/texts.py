@@ -16,10 +16,10 @@ from ornstein.bundle import SOURCES
 from ornstein.codec.tokens import START
 from ornstein.condition.holes import parse
 from ornstein.config import Config
+from ornstein.data.copies import LONG, Copies, Span
 from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.product import FieldsDenoiser
 from ornstein.drawing import NOTHING, Spent
-from ornstein.data.copies import LONG, Copies, Span
 from ornstein.errors import UsageError
 from ornstein.fields_model import FieldsModel
 from ornstein.net.sequence import Order, SequenceNetwork

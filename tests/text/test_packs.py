@@ -15,7 +15,11 @@ FACTS = {"licence": "cc0-1.0", "holder": "A. Writer", "source": "letters"}
 
 def passages(documents: int = 60, each: int = 3) -> list[Passage]:
     return [
-        Passage(f"{d}:{k}", f"letter {d} says that the {k} th word of {d * 7 + k} is {d * k} and no other", f"letter {d}")
+        Passage(
+            f"{d}:{k}",
+            f"letter {d} says that the {k} th word of {d * 7 + k} is {d * k} and no other",
+            f"letter {d}",
+        )
         for d in range(documents)
         for k in range(each)
     ]

@@ -70,9 +70,7 @@ def exact_bound(network: SequenceNetwork, x: list[int], ranks: list[int]) -> flo
         every = list(itertools.permutations(places))
         for order in every:
             for count, place in enumerate(order):
-                seen = [
-                    x[k] if ranks[k] < rank or k in order[:count] else MASK for k in range(len(x))
-                ]
+                seen = [x[k] if ranks[k] < rank or k in order[:count] else MASK for k in range(len(x))]
                 total -= float(logits(network, seen, ranks)[place].log_softmax(-1)[x[place]]) / len(every)
     return total
 
@@ -85,7 +83,11 @@ def test_the_loss_is_the_bound_of_all_orders_without_bias(network):
     rows = torch.tensor([x]).expand(count, -1)
     with torch.no_grad():
         loss, _ = fields_loss(
-            denoiser, Masked(), rows, torch.from_numpy(t.astype(np.float32)), torch.from_numpy(noise),
+            denoiser,
+            Masked(),
+            rows,
+            torch.from_numpy(t.astype(np.float32)),
+            torch.from_numpy(noise),
             Order(torch.from_numpy(every), rows),
         )
     nats = loss.double() * 4
@@ -131,8 +133,13 @@ def written(network: SequenceNetwork, start: list[int], block: int, steps: int, 
     grids = row_grids(method, path, times.expand(count, -1, -1), given.expand(count, -1), seeds)
     with torch.no_grad():
         states = trajectory(
-            method, FieldsDenoiser(writer, path), path, x.expand(count, -1), grids,
-            Order(ranks.expand(count, -1)), seeds,
+            method,
+            FieldsDenoiser(writer, path),
+            path,
+            x.expand(count, -1),
+            grids,
+            Order(ranks.expand(count, -1)),
+            seeds,
         )
         return sample_last(states), writer
 

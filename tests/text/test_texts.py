@@ -15,8 +15,8 @@ from ornstein.errors import OrnsteinError, UsageError
 from ornstein.evaluate.texts.bound import bits_a_character, bound_nats, characters, held_windows
 from ornstein.process.masked import MASK
 from ornstein.sample.registry import TOKEN_METHODS
-from ornstein.train.loop import Trainer
 from ornstein.texts import TextRecord
+from ornstein.train.loop import Trainer
 
 
 def test_training_lowers_the_bound(task, model, pack):
@@ -113,7 +113,15 @@ def test_a_bad_prompt_is_one_line(model, prompt, said):
 
 @pytest.mark.parametrize(
     "setting",
-    [{"steps": -1}, {"block": -2}, {"length": 500}, {"temperature": -1.0}, {"sampler": "ddim"}, {"n": 0}, {"seed": -1}],
+    [
+        {"steps": -1},
+        {"block": -2},
+        {"length": 500},
+        {"temperature": -1.0},
+        {"sampler": "ddim"},
+        {"n": 0},
+        {"seed": -1},
+    ],
 )
 def test_a_bad_setting_is_one_line(model, setting):
     with pytest.raises(UsageError):

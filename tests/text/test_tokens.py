@@ -40,7 +40,9 @@ def test_a_prompt_is_text_and_holes():
     assert parse("no hole [at all]") == ["no hole [at all]"]
 
 
-@pytest.mark.parametrize("hole", ["[MASK*0]", "[MASK*-1]", "[MASK*]", "[MASK*2", "[MASK*1.5]", "[MASKS]", "[MASK*9999999]"])
+@pytest.mark.parametrize(
+    "hole", ["[MASK*0]", "[MASK*-1]", "[MASK*]", "[MASK*2", "[MASK*1.5]", "[MASKS]", "[MASK*9999999]"]
+)
 def test_a_bad_hole_is_one_line(hole):
     with pytest.raises(UsageError, match="is no hole: write"):
         parse(f"word {hole} word")

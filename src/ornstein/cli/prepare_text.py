@@ -21,7 +21,7 @@ def holds_text(source: Path) -> bool:
     if source.is_file():
         return source.suffix in SUFFIXES
     found = [file for file in source.rglob("*") if file.suffix in SUFFIXES and file.name != "metadata.jsonl"]
-    return is_text(source) or bool(found) and all(_alone(file) for file in found)
+    return is_text(source) or (bool(found) and all(_alone(file) for file in found))
 
 
 def _alone(file: Path) -> bool:

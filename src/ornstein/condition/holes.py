@@ -22,7 +22,7 @@ def parse(prompt: str) -> list[str | int]:
     parts: list[str | int] = []
     end = 0
     for mark in _MARK.finditer(prompt):
-        if (hole := _HOLE.fullmatch(mark[0])) is None or hole[1] is not None and int(hole[1]) == 0:
+        if (hole := _HOLE.fullmatch(mark[0])) is None or (hole[1] is not None and int(hole[1]) == 0):
             raise UsageError(f"{mark[0][:40]!r} is no hole: write [MASK], or [MASK*20] for twenty tokens")
         parts += [prompt[end : mark.start()].removesuffix(" "), int(hole[1] or 1)]
         end = mark.end()

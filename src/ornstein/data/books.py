@@ -29,7 +29,9 @@ def build_kjv(out: Path, *, force: bool = False) -> Path:
     The text of 1611 is out of copyright; in the United Kingdom a Crown patent still covers its printing.
     """
     if shutil.which("bible") is None:
-        raise OrnsteinError("`bible` is not installed: get it with `apt-get install bible-kjv bible-kjv-text`")
+        raise OrnsteinError(
+            "`bible` is not installed: get it with `apt-get install bible-kjv bible-kjv-text`"
+        )
     done = subprocess.run(["bible", "-l0", "gen1:1-rev22:21"], capture_output=True, text=True, check=False)
     verses = list(_verses(done.stdout))
     if done.returncode or len(verses) != 31_102:
@@ -97,10 +99,10 @@ def _number(digits: str) -> int:
 
 def clean(entry: str) -> str:
     """The definitions of an entry in one line: no head line, pronunciation, origin, source marks or quotations."""
+    before = None
+    while entry != before:  # [1913 Webster], [Obs.], origins; brackets stand in brackets
+        before, entry = entry, re.sub(r"\[[^][]*\]", "", entry)
     _, _, body = entry.partition("\n")
-    if head := re.match(r"^(?:[^\n]*\S[^\n]*\n)?", entry):  # the head may run over lines until the sense begins
-        body = entry[head.end() :]
-    body = re.sub(r"\[[^][]*\]", "", body)  # [1913 Webster], [Obs.], origins
     body = re.sub(r'"[^"]*"\s*--[^\n]*', "", body)  # quotations and whom they are of
     body = re.sub(r"\s*--\s?[A-Z][\w. ]*", "", body)
     body = body.split("Syn:")[0].split("Note:")[0]

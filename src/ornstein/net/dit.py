@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ornstein.config import Config
 from ornstein.net.attention import rotary_angles
-from ornstein.net.cache import Cache
 from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, Stack, masked_mean, modulate
+from ornstein.net.cache import Cache
 
 
 class TransformerConfig(Config):

@@ -21,7 +21,7 @@ from ornstein.net.cache import Cache
 from ornstein.net.dit import Transformer, TransformerConfig
 
 SPACING = 1 / 16
-"""Coordinates between neighbours: the fastest rotary angles differ by a quarter turn, the slowest turn in 128 tokens."""
+"""Between neighbours: the fastest rotary angles differ by a quarter turn, the slowest turn once in 128 tokens."""
 
 
 class SequenceConfig(Config):
@@ -117,7 +117,14 @@ class SequenceNetwork(nn.Module):
         nothing = embedded.new_zeros(rows, 0, embedded.shape[-1])
         level = torch.zeros(rows, device=z.device)
         hidden = self.transformer(
-            embedded, (places * SPACING)[..., None], level, nothing, nothing[..., 0].bool(), None, sight, cache
+            embedded,
+            (places * SPACING)[..., None],
+            level,
+            nothing,
+            nothing[..., 0].bool(),
+            None,
+            sight,
+            cache,
         )
         logits = nn.functional.linear(hidden[:, :first], self.embed.weight[:-1], self.bias)
         return logits.index_fill(-1, torch.zeros(1, dtype=torch.long, device=z.device), -torch.inf)
