@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,6 +19,7 @@ import torch
 from benchmarks.text.next_token import generate, nats_by_token
 from safetensors.torch import load_file
 
+from ornstein.bundle import Bundle
 from ornstein.config import parse
 from ornstein.data.copies import LONG, Copies
 from ornstein.data.manifest import HELD_OUT, TRAIN
@@ -27,8 +27,10 @@ from ornstein.data.text import TextPack
 from ornstein.evaluate.estimate import Estimate, of_mean
 from ornstein.evaluate.texts.bound import bits_a_character, bound_nats, characters, held_windows
 from ornstein.evaluate.texts.manner import manner
+from ornstein.net.sequence import Order
 from ornstein.recipes.text import TextRecipe
 from ornstein.rng import stream
+from ornstein.saving import with_metrics
 from ornstein.texts import TextModel
 from ornstein.train.checkpoint import checkpoints, of_prefix
 
@@ -86,8 +88,6 @@ def holes(model: TextModel, passages: Sequence[str], size: int = 8, later: int =
         ranks[:, begin : begin + size] = 1 + torch.arange(size)
         ranks[:, begin + size :] = 0 if known else size + 1
         x, nats = windows[:, : begin + size + later], []
-        from ornstein.net.sequence import Order
-
         for k in range(size):
             z = torch.where(ranks > k, -1, x)
             logits = model.network(z, torch.zeros(len(x)), Order(ranks))[:, begin + k].double()
@@ -116,7 +116,7 @@ def written(
         )
 
     print(f"{'way':34} eval. second rival's bits a character")
-    told("held-out text", real, math.nan, math.nan)
+    told("held-out text", real, 0.0, 0.0)
     uniforms = torch.from_numpy(np.stack([stream("noise", s).random(LENGTH + 1) for s in range(TEXTS)]))
     started = time.perf_counter()
     x = generate(rival.network, torch.zeros(1, 1, dtype=torch.long), LENGTH + 1, uniforms)
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--windows", type=int, default=10**6, help="at most about so many held-out windows")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--into", type=Path, help="a bundle that is to tell the figures")
     chosen = parser.parse_args()
     model, rival, pack = of_run(chosen.diffusion), of_run(chosen.rival), TextPack.open(chosen.pack)
     held = pack.of(HELD_OUT)
@@ -181,12 +181,15 @@ def main() -> None:
         for row in held_windows(model.recipe.codec, held, LENGTH + 1)[:: max(1, 500 // TEXTS)][:TEXTS]
     ]
     rows = written(model, rival, copies, real)
-    if chosen.out:
-        values = {
-            "held out": {name: asdict(value) for name, value in figures.items()},
-            "holes": {name: asdict(value) for name, value in filled.items()}, "copies": false, "written": rows,
-        }  # fmt: skip
-        chosen.out.write_text(json.dumps(values, indent=1))
+    values = {
+        "format": 1, "held-out bits a character": {name: asdict(value) for name, value in figures.items()},
+        "nats a token of a hole of 8": {name: asdict(value) for name, value in filled.items()},
+        "copies": false, "written": rows,
+    }  # fmt: skip
+    if chosen.into:
+        with_metrics(Bundle.open(chosen.into), values, {})
+    else:
+        print(json.dumps(values, indent=1))
 
 
 if __name__ == "__main__":
