@@ -16,6 +16,7 @@ from ornstein.codec.tokens import START, TokenCodec
 from ornstein.data.manifest import TRAIN, Row, refuse
 from ornstein.data.text import TextPack
 from ornstein.errors import OrnsteinError, UsageError
+from ornstein.loading import load
 from ornstein.net.sequence import Order
 from ornstein.recipes.recipe import Stage
 from ornstein.recipes.text import TextRecipe
@@ -84,7 +85,7 @@ class TextTask:
         self.model.network.to(device)
         self.start: Bundle | None = None
         if recipe.training.start is not None:
-            start = TextModel.load(recipe.training.start)
+            start = starting_text(recipe.training.start)
             self.model.network.load_state_dict(start.network.state_dict())
             self.start = start.bundle
         self.windows = Windows(recipe.codec, pack.of(TRAIN))
@@ -183,6 +184,14 @@ def hidden(
     return t, 1 - ((within + 0.5) / sizes[number]).reshape(ranks.shape)
 
 
+def starting_text(name: str) -> TextModel:
+    """The model that a run starts from. Raises UsageError: it writes no text. OrnsteinError: it is damaged."""
+    found = load(name)
+    if not isinstance(found, TextModel):
+        raise UsageError(f"training.start={name} writes no text")
+    return found
+
+
 def resolve(recipe: TextRecipe, pack: TextPack) -> TextRecipe:
     """Fill in what the data decides: the merges of the tokens.
 
@@ -194,7 +203,7 @@ def resolve(recipe: TextRecipe, pack: TextPack) -> TextRecipe:
     if not texts:
         raise OrnsteinError(f"{pack.name} has no training passages")
     if recipe.training.start is not None:
-        return recipe.model_copy(update={"codec": TextModel.load(recipe.training.start).recipe.codec})
+        return recipe.model_copy(update={"codec": starting_text(recipe.training.start).recipe.codec})
     if recipe.codec.merges:
         return recipe
     return recipe.model_copy(update={"codec": recipe.codec.fitted(f"{text}\n" for text in texts)})
