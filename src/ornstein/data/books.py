@@ -16,6 +16,7 @@ from ornstein.errors import OrnsteinError
 
 DICTD = Path("/usr/share/dictd")
 GPL = "GPL-2.0-or-later"
+KJV_HOLDER = "nobody: the translation of 1611 is out of copyright"
 _DIGITS = {mark: value for value, mark in enumerate(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 )}  # fmt: skip
@@ -37,7 +38,7 @@ def build_kjv(out: Path, *, force: bool = False) -> Path:
     if done.returncode or len(verses) != 31_102:
         raise OrnsteinError(f"`bible` gave {len(verses):,} verses, not 31,102: install bible-kjv-text again")
     return write_pack(
-        out, "kjv", verses, licence="LicenseRef-Public-Domain", holder="", source="bible-kjv-text", force=force
+        out, "kjv", verses, licence="LicenseRef-Public-Domain", holder=KJV_HOLDER, source="bible-kjv-text", force=force
     )  # fmt: skip
 
 
