@@ -219,6 +219,8 @@ def generate(
 
 def refuse_options(options: Mapping[str, Any], what: str) -> None:
     """Raise UsageError for options that were given to a model that has no use for them."""
+    from ornstein.errors import UsageError
+
     given = [f"--{name}" for name, value in options.items() if value is not None]
     if given:
         raise UsageError(f"{', '.join(given)}: {what} has no such option")
