@@ -338,7 +338,7 @@ def _report(
 
 @contextmanager
 def progress_bar() -> Iterator[Any]:
-    """Yields a progress function that draws a bar on stderr once the work has taken two seconds."""
+    """Yields a progress function that draws a bar on a terminal's stderr once the work has taken two seconds."""
     started, bar, task = time.monotonic(), None, None
 
     def progress(done: int, total: int) -> None:
@@ -347,7 +347,8 @@ def progress_bar() -> Iterator[Any]:
             from rich.console import Console
             from rich.progress import Progress
 
-            bar = Progress(console=Console(stderr=True), transient=True)
+            console = Console(stderr=True)
+            bar = Progress(console=console, transient=True, disable=not console.is_terminal)
             bar.start()
             task = bar.add_task("generating", total=total)
         if bar is not None and task is not None:
