@@ -30,6 +30,7 @@ from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedRecipe
 from ornstein.recipes.recipe import Recipe
 from ornstein.recipes.table import TableRecipe
+from ornstein.recipes.text import TextRecipe
 
 FORMAT = 1
 HEADER, WEIGHTS, METRICS, CARD, MANIFEST, SOURCES = (
@@ -110,13 +111,19 @@ class ImportedFacts(Facts):
     recipe: ImportedRecipe
 
 
+class TextFacts(Facts):
+    """What ``model.json`` of a model of text says: the same, but for the recipe."""
+
+    recipe: TextRecipe
+
+
 class TableFacts(Facts):
     """What ``model.json`` of a table's model says: the same, but for the recipe."""
 
     recipe: TableRecipe
 
 
-KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts, "table": TableFacts}
+KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts, "table": TableFacts, "text": TextFacts}
 """By the ``kind`` of their recipe; recipes of pictures from when there was one kind do not name it."""
 
 

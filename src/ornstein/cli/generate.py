@@ -8,7 +8,7 @@ import re
 import time
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ornstein.guard.guarded import Answer, Guarded
+    from ornstein.guard.answer import Answer
+    from ornstein.guard.guarded import Guarded
     from ornstein.model import Model
 
 BAR_AFTER = 2.0  # seconds
@@ -72,6 +73,13 @@ Strength = Annotated[
     float | None,
     typer.Option(help="With --source: share of the steps, above 0 to 1 (0.6; with --mask 1)."),
 ]
+Length = Annotated[
+    int | None, typer.Option(help="Of a text, in tokens, its prompt among them (the model's default).")
+]
+Block = Annotated[int | None, typer.Option(help="Tokens of a text that are written together.")]
+Temperature = Annotated[
+    float | None, typer.Option(help="Of a text: below 1 the likely, above 1 the unlikely.")
+]
 Rows = Annotated[
     Path | None,
     typer.Option("--prompts", help="A .csv, .jsonl or .parquet file of prompts, for a folder of pictures."),
@@ -125,41 +133,58 @@ def generate(
     cluster: Cluster = None,
     workers: Workers = 1,
     device: Device = "cpu",
+    length: Length = None,
+    block: Block = None,
+    temperature: Temperature = None,
     number: Number = None,
     where: Where = None,
     balance: Balance = None,
     allow_copies: AllowCopies = False,
 ) -> None:
-    """Make pictures from prompts; several also come as one grid, and a file of prompts becomes a folder.
+    """Make pictures from prompts, texts, or rows of a table, whatever the model makes.
 
-    A table's model makes rows: --rows N --out FILE.
+    Several pictures also come as one grid, and a file of prompts becomes a folder of them.
     """
-    from ornstein.cli import bulk
+    from ornstein.cli import bulk, generate_text
+    from ornstein.cli import rows as table_rows
     from ornstein.cli.pictures import read_source
     from ornstein.errors import UsageError
-    from ornstein.guard.guarded import Guarded, held_back
+    from ornstein.guard.answer import held_back
+    from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
+    from ornstein.loading import load
     from ornstein.model import Model
     from ornstein.output import file_form
     from ornstein.request import requests
+    from ornstein.tables import TableModel
+    from ornstein.texts import TextModel
     from ornstein.train.device import find_device
 
-    if number is not None:
-        from ornstein.cli.rows import Asked, generate_rows
-        from ornstein.loading import load
-
-        asked_rows = Asked(number, seed, tuple(where or ()), balance, steps, allow_copies)
-        generate_rows(load(model, find_device(device)), asked_rows, out, force, as_json)
-        return
-    if where or balance or allow_copies:
-        raise UsageError("--where, --balance and --allow-copies belong to --rows N")
     if source is None and (mask is not None or strength is not None):
         raise UsageError("--mask and --strength need a picture to start from: --source FILE")
     if rows is None:
         bulk.refuse_without_file(prompts, keep=keep, format=kind != "png", cluster=cluster)
     else:
         bulk.refuse_with_file(out, prompts, force, source)
-    rules, ready = Policy.find(policy), Model.load(model, device=find_device(device))
+    rules, ready = Policy.find(policy), load(model, find_device(device))
+    of_rows = {"rows": number, "where": where, "balance": balance, "allow-copies": allow_copies or None}
+    if isinstance(ready, TableModel):
+        refuse_options({"prompts": rows, "source": source, "size": size}, "a model of rows")
+        asked_rows = table_rows.Asked(number, seed, tuple(where or ()), balance, steps, allow_copies)
+        table_rows.generate_rows(ready, asked_rows, out, force, as_json)
+        return
+    refuse_options(of_rows, "a model of anything but rows")
+    words = {"length": length, "block": block, "temperature": temperature}
+    if isinstance(ready, TextModel):
+        options = {"guidance": guidance, "size": size, "rule": rule, "schedule": schedule, "source": source,
+                   "background": background, "negative": negative or None, "prompts": rows}  # fmt: skip
+        refuse_options(options, "a model of text")
+        generate_text.write(
+            ready, prompts, n, seed, {"steps": steps, "sampler": sampler, **words}, out, as_json, force
+        )
+        return
+    refuse_options(words, "a model of pictures")
+    assert isinstance(ready, Model)
     guard = Guarded(ready, rules)
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
     if source is not None and sampler is None:
@@ -179,7 +204,7 @@ def generate(
     form = file_form(files[0], background, ready.recipe.codec.channels)
     if background is None and form.background:
         note("JPEG has no transparency: the background is white")
-    with warnings_told(), _bar() as progress:
+    with warnings_told(), progress_bar() as progress:
         answers = guard.make(asked, sources=given, progress=progress)
     seconds = time.perf_counter() - started
     going = [(answer, file) for answer, file in zip(answers, files, strict=True) if answer.output]
@@ -190,6 +215,13 @@ def generate(
     _report(ready, going, written, seconds, as_json)
     if len(going) < len(answers):
         raise held_back(answers)
+
+
+def refuse_options(options: Mapping[str, Any], what: str) -> None:
+    """Raise UsageError for options that were given to a model that has no use for them."""
+    given = [f"--{name}" for name, value in options.items() if value is not None]
+    if given:
+        raise UsageError(f"{', '.join(given)}: {what} has no such option")
 
 
 def targets(
@@ -303,7 +335,7 @@ def _report(
 
 
 @contextmanager
-def _bar() -> Iterator[Any]:
+def progress_bar() -> Iterator[Any]:
     """Yields a progress function that draws a bar on stderr once the work has taken two seconds."""
     started, bar, task = time.monotonic(), None, None
 

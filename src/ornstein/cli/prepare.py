@@ -79,8 +79,9 @@ def prepare(named: str, wanted: Wanted) -> tuple[Path, Prepared]:
     """
     from ornstein.cli.prepare_pictures import PICTURES
     from ornstein.cli.prepare_tables import TABLES
+    from ornstein.cli.prepare_text import TEXT
 
-    kinds, source = [PICTURES, TABLES], Path(named)
+    kinds, source = [TABLES, TEXT, PICTURES], Path(named)
     if wanted.columns and not TABLES.data(source):
         raise UsageError(f"--column belongs to a table, which {named} is not")
     if named not in RECIPES and source.exists():

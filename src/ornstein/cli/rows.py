@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Asked:
     """What the command line asked for, as ``TableModel.generate`` takes it."""
 
-    rows: int
+    rows: int | None
     seed: int | None
     where: tuple[str, ...]
     balanced: str | None
@@ -62,15 +62,16 @@ def of_table(model: Any) -> TableModel:
     return model
 
 
-def generate_rows(model: Any, asked: Asked, out: Path | None, force: bool, as_json: bool) -> None:
+def generate_rows(model: TableModel, asked: Asked, out: Path | None, force: bool, as_json: bool) -> None:
     """Make rows and write them."""
     from ornstein.data.table import write_table
     from ornstein.output import write
 
-    ready = of_table(model)
+    if asked.rows is None:
+        raise UsageError("say how many rows: --rows 1000 --out rows.csv")
     file, started = table_target(out, force), time.perf_counter()
     with bar("rows") as progress:
-        made = ready.generate(
+        made = model.generate(
             asked.rows, secrets.randbelow(2**31) if asked.seed is None else asked.seed, where=asked.where,
             balanced=asked.balanced, steps=asked.steps, copies=asked.copies, progress=progress,
         )  # fmt: skip

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Remembered: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Joins keys and values of earlier tokens to those given (``cache.Cache.join`` of a layer)."""
 
 EPSILON = 1e-6
 """Added to the mean square that a norm divides by."""
@@ -68,20 +73,25 @@ class Attention(nn.Module):
         self,
         x: Float[Tensor, "rows tokens width"],
         rotation: tuple[Float[Tensor, "#rows 1 tokens half"], Float[Tensor, "#rows 1 tokens half"]],
-        mask: Bool[Tensor, "rows 1 1 tokens"] | None,
+        mask: Bool[Tensor, "rows 1 #tokens all"] | None,
+        remembered: Remembered | None = None,
     ) -> Float[Tensor, "rows tokens width"]:
         """Attend within each row.
 
         Args:
             x: (B, L, width).
             rotation: cosine and sine, each (B, 1, L, head width / 2), or of one row for all.
-            mask: (B, 1, 1, L) bool, True where a token may be attended to; None for all.
+            mask: (B, 1, 1, L) bool, True where a token may be attended to; (B, 1, L, L) where that depends on who
+                attends; None for all.
+            remembered: joins keys and values of earlier tokens to these; the mask's last axis counts them first.
         """
         batch, length, width = x.shape
         qkv = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         query = rotate(_normalise(query) * self.query_scale, *rotation).to(value.dtype)
         key = rotate(_normalise(key) * self.key_scale, *rotation).to(value.dtype)
+        if remembered is not None:
+            key, value = remembered(key, value)
         mixed = attend(query, key, value, mask)
         return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
 

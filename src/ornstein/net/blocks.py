@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ornstein.net.attention import EPSILON, Attention
+from ornstein.net.attention import EPSILON, Attention, Remembered
+from ornstein.net.cache import Cache
 
 
 class SwiGLU(nn.Module):
@@ -44,11 +46,12 @@ class Block(nn.Module):
         x: Float[Tensor, "rows tokens width"],
         modulation: Float[Tensor, "rows #tokens 6 width"],
         rotation: tuple[Float[Tensor, "#rows 1 tokens half"], Float[Tensor, "#rows 1 tokens half"]],
-        mask: Bool[Tensor, "rows 1 1 tokens"] | None,
+        mask: Bool[Tensor, "rows 1 #tokens all"] | None,
+        remembered: Remembered | None = None,
     ) -> Float[Tensor, "rows tokens width"]:
         """Run both parts; `modulation` is of each row or of each token, the rest as in ``Attention``."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.offsets).unbind(-2)
-        x = x + gate_a * self.attention(modulate(x, shift_a, scale_a), rotation, mask)
+        x = x + gate_a * self.attention(modulate(x, shift_a, scale_a), rotation, mask, remembered)
         return x + gate_f * self.feed_forward(modulate(x, shift_f, scale_f))
 
 
@@ -60,12 +63,13 @@ class Stack(nn.ModuleList):
         x: Float[Tensor, "rows tokens width"],
         modulation: Float[Tensor, "rows #tokens 6 width"],
         angles: Float[Tensor, "#rows tokens half"],
-        mask: Bool[Tensor, "rows 1 1 tokens"],
+        mask: Bool[Tensor, "rows 1 #tokens all"],
+        cache: Cache | None = None,
     ) -> Float[Tensor, "rows tokens width"]:
         """Run them; `angles` of the rotary embedding in radians, the rest as in ``Block``."""
         rotation = angles[:, None].cos(), angles[:, None].sin()
-        for block in self:
-            x = block(x, modulation, rotation, mask)
+        for layer, block in enumerate(self):
+            x = block(x, modulation, rotation, mask, cache and partial(cache.join, layer))
         return x
 
 

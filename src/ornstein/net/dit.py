@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ornstein.config import Config
 from ornstein.net.attention import rotary_angles
 from ornstein.net.blocks import Block, LevelEmbedding, PlaceEmbedding, Stack, masked_mean, modulate
+from ornstein.net.cache import Cache
 
 
 class TransformerConfig(Config):
@@ -51,6 +52,8 @@ class Transformer(nn.Module):
         condition: Float[Tensor, "rows states width"],
         condition_mask: Bool[Tensor, "rows states"],
         token_mask: Bool[Tensor, "rows tokens"] | None = None,
+        sight: Bool[Tensor, "rows tokens all"] | None = None,
+        cache: Cache | None = None,
     ) -> Float[Tensor, "rows tokens width"]:
         """Run the blocks.
 
@@ -61,6 +64,9 @@ class Transformer(nn.Module):
             condition: (B, M, width) condition tokens.
             condition_mask: (B, M) bool, True for real tokens.
             token_mask: (B, L) bool for sets of different sizes; None when every token is real.
+            sight: (B, L, L) bool, True where the token of a row may see that of a column; None where all see all.
+                Without condition tokens only. With a cache the columns are what it holds, then these tokens.
+            cache: of tokens that were shown before.
 
         Returns:
             (B, L, width) normalised data tokens. Padding never changes the others.
@@ -69,14 +75,14 @@ class Transformer(nn.Module):
         steer = self.level(logsnr if logsnr.ndim == 2 else logsnr[:, None])
         steer = steer + self.pooled(masked_mean(condition, condition_mask))[:, None]
         modulation = self._modulation(steer, extra, token_mask)
-        angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, extra, 0))
-        mask = self._mask(condition_mask, token_mask, length)
-        x = torch.cat([condition + self.condition_kind, tokens + self.place(coordinates)], dim=1)
-        x = self.blocks(x, modulation[..., :6, :], angles, mask)
+        angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, 0, extra))
+        mask = self._mask(condition_mask, token_mask, length) if sight is None else sight[:, None]
+        x = torch.cat([tokens + self.place(coordinates), condition + self.condition_kind], dim=1)
+        x = self.blocks(x, modulation[..., :6, :], angles, mask, cache)
         shift, scale = (
-            modulation[:, -length:, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
+            modulation[:, :length, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
         )
-        return modulate(x[:, extra:], shift, scale)
+        return modulate(x[:, :length], shift, scale)
 
     def _modulation(
         self,
@@ -91,7 +97,7 @@ class Transformer(nn.Module):
         mean = (
             raw.mean(1) if token_mask is None else masked_mean(raw.flatten(2), token_mask).view_as(raw[:, 0])
         )
-        return torch.cat([mean[:, None].expand(-1, extra, -1, -1), raw], dim=1)
+        return torch.cat([raw, mean[:, None].expand(-1, extra, -1, -1)], dim=1)
 
     @staticmethod
     def _mask(
@@ -101,4 +107,4 @@ class Transformer(nn.Module):
     ) -> Bool[Tensor, "rows 1 1 all"]:
         if token_mask is None:
             token_mask = condition_mask.new_ones(condition_mask.shape[0], length)
-        return torch.cat([condition_mask, token_mask], dim=1)[:, None, None]
+        return torch.cat([token_mask, condition_mask], dim=1)[:, None, None]

@@ -72,9 +72,10 @@ class InferenceStack(nn.ModuleList):
         x: Float[Tensor, "rows tokens width"],
         modulation: Float[Tensor, "rows #tokens 6 width"],
         angles: Float[Tensor, "#rows tokens half"],
-        mask: Bool[Tensor, "rows 1 1 tokens"],
+        mask: Bool[Tensor, "rows 1 #tokens tokens"],
+        cache: None = None,
     ) -> Float[Tensor, "rows tokens width"]:
-        """Run the blocks; `x` is not changed."""
+        """Run the blocks; `x` is not changed. It keeps no cache."""
         turn = torch.polar(torch.ones_like(angles), angles)
         bias = torch.zeros_like(mask, dtype=torch.float32).masked_fill_(~mask, -torch.inf)
         for block in self:
@@ -116,7 +117,7 @@ class InferenceBlock(nn.Module):
         x: Float[Tensor, "rows tokens width"],
         modulation: Float[Tensor, "rows #tokens 6 width"],
         rotation: tuple[Complex[Tensor, "#rows tokens half"]],
-        mask: Float[Tensor, "rows 1 1 tokens"],
+        mask: Float[Tensor, "rows 1 #tokens tokens"],
     ) -> Float[Tensor, "rows tokens width"]:
         """As ``Block``, told of turns as complex numbers, and of the mask as what is added to scores."""
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = (modulation + self.offsets).unbind(-2)
@@ -128,7 +129,7 @@ class InferenceBlock(nn.Module):
         self,
         x: Float[Tensor, "rows tokens width"],
         turn: Complex[Tensor, "#rows tokens half"],
-        bias: Float[Tensor, "rows 1 1 tokens"],
+        bias: Float[Tensor, "rows 1 #tokens tokens"],
     ) -> Float[Tensor, "rows tokens width"]:
         rows, tokens, width = x.shape
         qkv = self.qkv(x).view(rows, tokens, 3, self.heads, -1)

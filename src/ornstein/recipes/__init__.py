@@ -13,9 +13,17 @@ from ornstein.recipes.fashion import fashion
 from ornstein.recipes.folder import folder
 from ornstein.recipes.recipe import Recipe, TrainedRecipe
 from ornstein.recipes.table import TableRecipe
+from ornstein.recipes.text import TextRecipe, gcide, kjv, text
 
-RECIPES: dict[str, Callable[[], TrainedRecipe]] = {"emoji": emoji, "fashion": fashion, "folder": folder}
-KINDS: dict[str, type[TrainedRecipe]] = {"table": TableRecipe}
+RECIPES: dict[str, Callable[[], TrainedRecipe]] = {
+    "emoji": emoji,
+    "fashion": fashion,
+    "folder": folder,
+    "kjv": kjv,
+    "gcide": gcide,
+    "text": text,
+}
+KINDS: dict[str, type[TrainedRecipe]] = {"table": TableRecipe, "text": TextRecipe}
 """By the ``kind`` that they name; those of pictures name none."""
 
 
