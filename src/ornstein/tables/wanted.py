@@ -70,7 +70,7 @@ class Wanted:
                 continue
             shares = np.cumsum([count * met for (_, count), met in zip(rest, fit, strict=True)])
             for row in np.flatnonzero(np.isin(values[name].astype(str), rare.astype(str))):
-                pick = stream(f"settled/{name}", seeds[row]).random() * shares[-1]
+                pick = stream(f"settled/{name}", seeds[int(row)]).random() * shares[-1]
                 values[name][row] = rare[int(np.searchsorted(shares, pick, "right"))]
         return values
 
