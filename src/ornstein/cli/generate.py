@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ornstein.errors import UsageError
+
 if TYPE_CHECKING:
     from ornstein.guard.answer import Answer
     from ornstein.guard.guarded import Guarded
@@ -148,7 +150,6 @@ def generate(
     from ornstein.cli import bulk, generate_text
     from ornstein.cli import rows as table_rows
     from ornstein.cli.pictures import read_source
-    from ornstein.errors import UsageError
     from ornstein.guard.answer import held_back
     from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
@@ -162,10 +163,6 @@ def generate(
 
     if source is None and (mask is not None or strength is not None):
         raise UsageError("--mask and --strength need a picture to start from: --source FILE")
-    if rows is None:
-        bulk.refuse_without_file(prompts, keep=keep, format=kind != "png", cluster=cluster)
-    else:
-        bulk.refuse_with_file(out, prompts, force, source)
     rules, ready = Policy.find(policy), load(model, find_device(device))
     of_rows = {"rows": number, "where": where, "balance": balance, "allow-copies": allow_copies or None}
     if isinstance(ready, TableModel):
@@ -185,6 +182,10 @@ def generate(
         return
     refuse_options(words, "a model of pictures")
     assert isinstance(ready, Model)
+    if rows is None:
+        bulk.refuse_without_file(prompts, keep=keep, format=kind != "png", cluster=cluster)
+    else:
+        bulk.refuse_with_file(out, prompts, force, source)
     guard = Guarded(ready, rules)
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
     if source is not None and sampler is None:
