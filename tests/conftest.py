@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import greenlet
+import jaxtyping._decorator
 import jaxtyping._storage
 import pytest
 import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+FIRST = 20  # calls of each function, in every setup and every test, whose shapes are checked
 CHECKED = ("process", "denoise", "sample", "guide", "net", "condition.tokens", "control")
 
 # before anything imports the packages, hence here and at module level
@@ -27,6 +31,27 @@ class _OfGreenlet:
         return greenlet.getcurrent().__dict__.setdefault("shapes", [])
 
 
+class _AtFirst:
+    """jaxtyping's settings: what a sampler or a training run calls ten thousand times is checked twenty times.
+
+    A check costs as much as a call of a small network, and later calls repeat the first ones.
+    """
+
+    jaxtyping_remove_typechecker_stack = False
+
+    def __init__(self) -> None:
+        self.calls = Counter[object]()
+
+    @property
+    def jaxtyping_disable(self) -> bool:
+        """Asked before every call, by the wrapper of the function that is called."""
+        function = sys._getframe(1).f_locals["fn"]
+        self.calls[function] += 1
+        return self.calls[function] > FIRST
+
+
+checks = _AtFirst()
+jaxtyping._decorator.config = checks
 jaxtyping._storage._shape_storage = _OfGreenlet()
 
 if (
@@ -37,6 +62,22 @@ if (
 # the same examples on every machine, however slow it is
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("suite")
+
+
+def pytest_runtest_setup() -> None:
+    """Check shapes anew."""
+    checks.calls.clear()
+
+
+def pytest_runtest_call() -> None:
+    """Check shapes anew."""
+    checks.calls.clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that hold slow tests come first: whoever ends with one would leave all others waiting for it."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

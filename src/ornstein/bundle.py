@@ -29,6 +29,7 @@ from ornstein.errors import OrnsteinError, UsageError
 from ornstein.hashes import sha256
 from ornstein.recipes.imported import ImportedRecipe
 from ornstein.recipes.recipe import Recipe
+from ornstein.recipes.table import TableRecipe
 from ornstein.recipes.text import TextRecipe
 
 FORMAT = 1
@@ -116,7 +117,13 @@ class TextFacts(Facts):
     recipe: TextRecipe
 
 
-KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts, "text": TextFacts}
+class TableFacts(Facts):
+    """What ``model.json`` of a table's model says: the same, but for the recipe."""
+
+    recipe: TableRecipe
+
+
+KINDS: dict[str, type[Facts]] = {"imported": ImportedFacts, "table": TableFacts, "text": TextFacts}
 """By the ``kind`` of their recipe; recipes of pictures from when there was one kind do not name it."""
 
 

@@ -1,4 +1,4 @@
-"""What a model may be asked: sizes it makes, sizes it was trained at, methods it has."""
+"""What a model may be asked: sizes it makes and was trained at, methods it has, sources and records that fit it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 from ornstein.control.source import Source
-from ornstein.errors import UsageError
+from ornstein.errors import OrnsteinError, UsageError
 from ornstein.recipes.recipe import Recipe
+from ornstein.record import Record
 from ornstein.request import Request
 from ornstein.sample.fitted import FITTED
 
@@ -60,3 +61,30 @@ def refuse_sources(asked: Sequence[Request], sources: Sequence[Source | None], c
             raise UsageError("a fitted sampler starts from noise: choose another one, or strength 1")
         if request.reuse > 1 or request.compose:
             raise UsageError("a composed prompt, or reuse, cannot start from a picture: leave them out")
+
+
+def refuse_others(record: Record, fingerprint: str | None, source: Source | None) -> None:
+    """Raise OrnsteinError for a picture's record by which a model cannot make it again.
+
+    Args:
+        record: of the picture.
+        fingerprint: of the model; None for one that was never saved.
+        source: that it would be made from.
+    """
+    made_by, name = record.model.fingerprint, record.model.name
+    if made_by is None:
+        raise OrnsteinError(f"this picture was made by a model {name!r} that was never saved")
+    if made_by != fingerprint:
+        mine = fingerprint[:10] if fingerprint else "unsaved"
+        raise OrnsteinError(f"this picture was made by another model: {name!r} {made_by[:10]}, not {mine}")
+    if record.source != (source and source.brought):
+        raise OrnsteinError(_other_source(record, source))
+
+
+def _other_source(record: Record, source: Source | None) -> str:
+    if record.source is None:
+        return "this picture was made from noise alone: name no source"
+    if source is None:
+        name = record.source.picture[:10]
+        return f"this picture was made from another one (sha256 of its pixels {name}): name it with --source"
+    return "this is not the source, mask or strength that this picture was made from"

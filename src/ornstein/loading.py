@@ -11,7 +11,11 @@ import torch
 from ornstein.bundle import Bundle
 from ornstein.shelf import find
 
-MODELS = {"imported": ("ornstein.imported", "ImportedModel"), "text": ("ornstein.texts", "TextModel")}
+MODELS = {
+    "imported": ("ornstein.imported", "ImportedModel"),
+    "table": ("ornstein.tables", "TableModel"),
+    "text": ("ornstein.texts", "TextModel"),
+}
 """Module and class by the ``kind`` of a recipe; those of pictures name none."""
 
 

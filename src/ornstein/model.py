@@ -22,7 +22,7 @@ from ornstein.assembly import (
 from ornstein.bundle import DTYPES, Bundle, DtypeName
 from ornstein.condition.classes import ClassEncoder
 from ornstein.condition.text import WEIGHTS_SHA256, TextEncoder
-from ornstein.control.source import Source
+from ornstein.control.source import Source, kept
 from ornstein.denoise.bucketed import Bucketed
 from ornstein.denoise.precondition import Network
 from ornstein.drawing import Imprint, Previews, Spent
@@ -30,7 +30,7 @@ from ornstein.errors import OrnsteinError, UsageError
 from ornstein.generator import Generator
 from ornstein.guide.rules import RuleSetting
 from ornstein.guide.schedules import ScheduleSetting
-from ornstein.limits import LARGEST, SMALLEST, refuse, refuse_sources
+from ornstein.limits import LARGEST, SMALLEST, refuse, refuse_others, refuse_sources
 from ornstein.output import Output
 from ornstein.prompts import parts_of, said
 from ornstein.recipes.recipe import Recipe, TextCondition
@@ -251,16 +251,7 @@ class Model(Generator):
         Raises:
             OrnsteinError: it was made by another model, or from another source.
         """
-        made_by, name = record.model.fingerprint, record.model.name
-        if made_by is None:
-            raise OrnsteinError(f"this picture was made by a model {name!r} that was never saved")
-        if self.bundle is None or made_by != self.bundle.fingerprint:
-            mine = self.bundle.fingerprint[:10] if self.bundle else "unsaved"
-            raise OrnsteinError(
-                f"this picture was made by another model: {name!r} {made_by[:10]}, not {mine}"
-            )
-        if record.source != (source and source.brought):
-            raise OrnsteinError(_other_source(record, source))
+        refuse_others(record, self.bundle and self.bundle.fingerprint, source)
         self._refuse([record.request])
         computation = record.computation
         rows = [record.request] * computation.rows  # neighbours never matter, only how many there are
@@ -269,8 +260,8 @@ class Model(Generator):
                 rows, DTYPES[computation.dtype], imprint, [source] * len(rows), bucket=computation.bucket
             )
             made = self.record(rows, computation.row, source, computation.dtype, computation.bucket)
-        kept = {name: getattr(record, name) for name in ("form", *LATER)}
-        return Output(pictures[computation.row], made.model_copy(update=kept))
+        same = {name: getattr(record, name) for name in ("form", *LATER)}
+        return Output(pictures[computation.row], made.model_copy(update=same))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -343,23 +334,11 @@ class Model(Generator):
             x = state.x
             if previews and state.step in shown:
                 assert isinstance(state.mean, Tensor)
-                guesses = self._kept(self.decode(state.mean, dtype), sources)
+                guesses = kept(self.decode(state.mean, dtype), sources)
                 for row, guess in enumerate(guesses):
                     previews.show(row, shown.index(state.step), guess)
         assert isinstance(x, Tensor)
-        return self._kept(self.decode(x, dtype), sources)
-
-    @staticmethod
-    def _kept(pictures: np.ndarray, sources: Sequence[Source | None]) -> np.ndarray:
-        """Pictures with the very pixels of their sources where those stay."""
-        if not any(sources):
-            return pictures
-        return np.stack(
-            [
-                picture if source is None else source.kept(picture)
-                for picture, source in zip(pictures, sources, strict=True)
-            ]
-        )
+        return kept(self.decode(x, dtype), sources)
 
     def record(
         self,
@@ -391,12 +370,3 @@ class Model(Generator):
 def _taken(request: Request, source: Source | None) -> int:
     """Steps that are taken."""
     return request.steps - (source.skipped(request.steps) if source else 0)
-
-
-def _other_source(record: Record, source: Source | None) -> str:
-    if record.source is None:
-        return "this picture was made from noise alone: name no source"
-    if source is None:
-        name = record.source.picture[:10]
-        return f"this picture was made from another one (sha256 of its pixels {name}): name it with --source"
-    return "this is not the source, mask or strength that this picture was made from"

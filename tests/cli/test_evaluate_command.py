@@ -80,6 +80,7 @@ class Pixels:
         return torch.from_numpy(pictures.reshape(len(pictures), -1, 4).mean(1))
 
 
+@pytest.mark.slow
 def test_models_are_compared_in_a_table_and_rules_hold_of_copying_too(
     ornstein: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

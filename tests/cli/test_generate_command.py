@@ -231,23 +231,32 @@ def test_replay_says_what_differs_between_then_and_now(
     assert "made elsewhere: ornstein 0.0.9 then, 0.1.0 now" in said.err
 
 
-def test_ctrl_c_leaves_nothing_half_written(bundle: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ornstein", "generate", "cat", "-n", "200", "--steps", "200"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+IMPORTING = 'event == "import" and arguments[0] == "torch"'
+LOADING = 'event == "open" and str(arguments[0]).endswith(".safetensors")'
+DRAWING = "False"  # nothing tells of it within; what is drawn is on record just before
+
+
+@pytest.mark.parametrize("moment", [IMPORTING, LOADING, DRAWING], ids=["importing", "loading", "drawing"])
+def test_ctrl_c_leaves_nothing_half_written(bundle: Path, tmp_path: Path, moment: str) -> None:
+    home = tmp_path / "home"
+    hook = f"lambda event, arguments: os.kill(os.getpid(), signal.SIGINT) if {moment} else None"
     process = subprocess.Popen(
-        [*command, "--model", str(bundle), "--out", "pictures"],
-        stderr=subprocess.PIPE,
-        cwd=tmp_path,
-        env=environment,
-        preexec_fn=heed_interrupts,
-    )
-    time.sleep(2)  # wherever it is by then: importing, loading, drawing
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+        [sys.executable, "-c",
+         f"import os, signal, sys; sys.addaudithook({hook}); from ornstein.cli import main; main()",
+         "generate", "cat", "-n", "200", "--steps", "200", "--model", str(bundle), "--out", "pictures"],
+        stderr=subprocess.PIPE, cwd=tmp_path, preexec_fn=heed_interrupts,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ORNSTEIN_HOME": str(home)},
+    )  # fmt: skip
+    if moment == DRAWING:
+        while process.poll() is None and not any(file.stat().st_size for file in home.glob("records/*")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
     assert process.returncode == 130
     assert error.decode().strip().splitlines()[-1:] in (["ornstein: stopped"], [])
     assert b"Traceback" not in error
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "pictures").exists()
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_the_help_names_every_sampler():

@@ -46,7 +46,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def evaluator(home: Path, tmp_path: Path) -> Evaluator:
+    """One that has made nothing yet."""
     return Evaluator(Model.load(home / "bundle"), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def found(home: Path) -> Evaluation:
+    """The evaluation by the plan."""
+    return Evaluator(Model.load(home / "bundle"), home / "cache").run(PLAN)
 
 
 def figure(found: Evaluation, key: str) -> tuple[float, float]:
@@ -54,10 +61,8 @@ def figure(found: Evaluation, key: str) -> tuple[float, float]:
     return one.generated.value, one.real.value if one.real else float("nan")
 
 
-def test_an_evaluation_says_of_a_fair_model_that_it_is_fair(
-    home: Path, evaluator: Evaluator, tmp_path: Path
-) -> None:
-    found = evaluator.run(PLAN)
+@pytest.mark.slow
+def test_an_evaluation_says_of_a_fair_model_that_it_is_fair(found: Evaluation, tmp_path: Path) -> None:
     assert set(found.copying) == {"Scorer"}
     assert figure(found, "fdr")[0] > 1
     made, real = figure(found, "alignment")
@@ -142,9 +147,11 @@ def test_a_scorer_of_other_data_is_not_used(home: Path, tmp_path: Path) -> None:
     assert find_scorer(Pack.open(home / "discs")) is not None
 
 
-def test_a_model_beside_itself_does_not_differ_and_a_worse_one_is_worse(evaluator: Evaluator) -> None:
+def test_a_model_beside_itself_does_not_differ_and_a_worse_one_is_worse(
+    found: Evaluation, evaluator: Evaluator
+) -> None:
     deaf = replace(PLAN, settings=replace(PLAN.settings, guidance=0.0))
-    fair, poor = evaluator.run(PLAN), evaluator.run(deaf)
+    fair, poor = found, evaluator.run(deaf)
     assert {v for row in compare([fair, fair]) for v in row.verdicts} == {""}
     verdicts = {row.figure.key: row.verdicts for row in compare([fair, poor])}
     assert verdicts["alignment"] == verdicts["prompt-r1"] == ("worse",)
@@ -155,19 +162,16 @@ def test_a_model_beside_itself_does_not_differ_and_a_worse_one_is_worse(evaluato
         compare([fair, replace(fair, prompts=["other"])])
 
 
-def test_where_real_is_best_nearer_to_it_is_better_from_either_side(evaluator: Evaluator) -> None:
-    base = evaluator.run(PLAN)
-
+def test_where_real_is_best_nearer_to_it_is_better_from_either_side(found: Evaluation) -> None:
     def at(value: float) -> Evaluation:
         near = Estimate(value, value - 0.01, value + 0.01, 40)
-        return replace(base, figures=[Figure("vendi", "", "", near, Estimate(0.5, 0.4, 0.6, 40), "real")])
+        return replace(found, figures=[Figure("vendi", "", "", near, Estimate(0.5, 0.4, 0.6, 40), "real")])
 
     rows = compare([at(0.7), at(0.4), at(0.9), at(0.705)])
     assert next(row.verdicts for row in rows if row.figure.key == "vendi") == ("better", "worse", "")
 
 
-def test_rules_fail_with_the_figure_and_unknown_ones_name_the_nearest(evaluator: Evaluator) -> None:
-    found = evaluator.run(PLAN)
+def test_rules_fail_with_the_figure_and_unknown_ones_name_the_nearest(found: Evaluation) -> None:
     assert list(broken(["fdr<1e9", "alignment > 2"], found)) == [*broken(["fdr<1e9"], found)]
     assert next(broken(["fdr<1e9"], found)).startswith("fdr in Scorer is ")
     with pytest.raises(UsageError, match="did you mean 'coverage'"):
@@ -176,14 +180,15 @@ def test_rules_fail_with_the_figure_and_unknown_ones_name_the_nearest(evaluator:
         list(broken(["fdr is bad"], found))
 
 
-def test_measurements_go_into_the_card_and_pictures_still_replay(home: Path, tmp_path: Path) -> None:
+def test_measurements_go_into_the_card_and_pictures_still_replay(
+    found: Evaluation, home: Path, tmp_path: Path
+) -> None:
     from ornstein.saving import with_metrics
 
     folder = tmp_path / "bundle"
     shutil.copytree(home / "bundle", folder)
     before = Model.load(folder)
     picture = before.generate("red", seeds=3)[0]
-    found = Evaluator(before, tmp_path / "cache").run(PLAN)
     after = with_metrics(Bundle.open(folder), found.metrics(), {"steps": 7, "guidance": 2.5})
     assert after.facts.recipe.sampling.steps == 7
     card = (folder / "card.md").read_text()
@@ -194,20 +199,20 @@ def test_measurements_go_into_the_card_and_pictures_still_replay(home: Path, tmp
 
 
 def test_a_sweep_measures_every_setting_and_recommends_one_of_them(
-    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
+    found: Evaluation, evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeps, "GUIDANCE", (1.0, 2.0))
     monkeypatch.setattr(sweeps, "EVALUATIONS", (2, 6))
     monkeypatch.setattr(sweeps, "SAMPLERS", ("heun", "dpmpp-2m"))
-    found = sweeps.sweep(evaluator, replace(PLAN, samples=30))
-    assert [point.settings.guidance for point in found.guided] == [1.0, 2.0]
-    assert len(found.methods) == 2 * len(sweeps.SAMPLERS)
+    swept = sweeps.sweep(evaluator, replace(PLAN, samples=30))
+    assert [point.settings.guidance for point in swept.guided] == [1.0, 2.0]
+    assert len(swept.methods) == 2 * len(sweeps.SAMPLERS)
     # one step of Heun costs its two evaluations: equal cost is compared, not equal steps
-    assert {point.evaluations for point in found.methods} == {2, 6}
-    by_cost = {n: [p.distance.value for p in found.methods if p.evaluations == n] for n in (2, 6)}
+    assert {point.evaluations for point in swept.methods} == {2, 6}
+    by_cost = {n: [p.distance.value for p in swept.methods if p.evaluations == n] for n in (2, 6)}
     assert min(by_cost[6]) < min(by_cost[2])
-    assert found.recommended.guidance in (1.0, 2.0)
-    assert found.recommended.sampler in sweeps.SAMPLERS
-    text = render(evaluator.run(PLAN), "ornstein evaluate mine --sweep", found)
+    assert swept.recommended.guidance in (1.0, 2.0)
+    assert swept.recommended.sampler in sweeps.SAMPLERS
+    text = render(found, "ornstein evaluate mine --sweep", swept)
     assert text.count("<tr><td>dpmpp-2m</td>") == 2  # a row for each number of evaluations
-    json.dumps(found.facts(), allow_nan=False)
+    json.dumps(swept.facts(), allow_nan=False)

@@ -75,6 +75,7 @@ def test_versions_and_doubles_are_no_honest_pictures(drawn: Drawn) -> None:
     assert honest(held, pictures, trained, known).tolist() == [False, True, False, False, True]
 
 
+@pytest.mark.slow
 def test_copies_are_caught_and_named_and_others_are_not(sources: Sources, drawn: Drawn) -> None:
     random = np.random.default_rng(2)
     chosen = np.arange(0, drawn.trained, 3)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.common import heed_interrupts
 from tests.train.conftest import make_pack, tiny_recipe
 
 KILLS = 10
@@ -24,6 +25,7 @@ def start(recipe: Path, run: Path) -> subprocess.Popen[str]:
         [sys.executable, "-c", code, "train", str(recipe), "--out", str(run), "--no-index"],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
 
 
@@ -46,7 +48,7 @@ def final_weights(run: Path) -> dict[str, torch.Tensor]:
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resume")
     file = folder / "tiny.json"
-    file.write_text(tiny_recipe(make_pack(folder / "pack"), samples=4800).model_dump_json())
+    file.write_text(tiny_recipe(make_pack(folder / "pack"), samples=2400).model_dump_json())
     return file
 
 
@@ -57,6 +59,7 @@ def straight(recipe: Path) -> dict[str, torch.Tensor]:
     return final_weights(run)
 
 
+@pytest.mark.slow
 def test_killed_ten_times_at_random_moments(recipe: Path, straight: dict[str, torch.Tensor]) -> None:
     run, chance = recipe.parent / "killed", random.Random(7)
     kills = 0
@@ -77,6 +80,7 @@ def test_killed_ten_times_at_random_moments(recipe: Path, straight: dict[str, to
     assert not differing
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(recipe: Path, straight: dict[str, torch.Tensor]) -> None:
     run = recipe.parent / "interrupted"
     process = start(recipe, run)

@@ -41,12 +41,12 @@ def test_a_worker_killed_midway_costs_no_row_and_the_records_hold(
 ) -> None:
     monkeypatch.setenv("ORNSTEIN_HOME", home := str(tmp_path / "home"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    path, order = write_csv(tmp_path / "a.csv", mixed(400)), Order()
+    path, order = write_csv(tmp_path / "a.csv", mixed(176)), Order()
     guard = Guarded(Model.load(bundle))
     killed: list[int] = []
 
     def progress(done: int, of: int) -> None:
-        if done > 50 and not killed:
+        if done > 20 and not killed:
             killed.append(workers(home)[0])
             os.kill(killed[0], signal.SIGKILL)
 
@@ -66,7 +66,7 @@ def test_a_worker_killed_midway_costs_no_row_and_the_records_hold(
         ):
             run(guard, path, tmp_path / "wrong", order, work=wrong)
         assert "\n" not in str(met.value)
-    assert (summary.pictures, summary.refused) == (364, 36)
+    assert (summary.pictures, summary.refused) == (160, 16)
     assert log.verify(tmp_path / "home" / "records") == []
     with sharing(1):
         run(guard, path, tmp_path / "alone", order)

@@ -55,6 +55,15 @@ def test_what_nobody_knows_yet_refuses_nobody() -> None:
     assert let_in(pace, 1) == 10_000
 
 
+def test_what_was_expected_holds_until_the_pace_shows_itself() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    pace.expect(0.5)
+    assert let_in(pace, 30) == pytest.approx(CERTAIN * 30 / 0.5, rel=0.05)
+    busy(pace, clock, 50, 0.05)
+    assert pace.inside + let_in(pace, 30) == pytest.approx(CERTAIN * 30 / 0.05, rel=0.05)
+
+
 def test_idle_time_is_not_waiting_and_the_pace_of_before_is_remembered() -> None:
     clock = Clock()
     pace = Pace(clock)

@@ -18,6 +18,7 @@ from ornstein.train.pictures import resolve
 from tests.train.conftest import NAMES, make_pack, tiny_recipe, trainer_of
 
 
+@pytest.mark.slow
 def test_a_trained_model_paints_the_colour_it_is_asked_for(discs: Path, tmp_path: Path) -> None:
     stages = (Stage(size=16, batch=32),)
     trainer = trainer_of(tiny_recipe(discs, samples=24_000, stages=stages, ema=(1000, 4000)), tmp_path)

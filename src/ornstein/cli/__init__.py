@@ -23,6 +23,7 @@ from ornstein.cli.export import export
 from ornstein.cli.fit import fit
 from ornstein.cli.generate import generate
 from ornstein.cli.import_ import import_
+from ornstein.cli.impute import impute
 from ornstein.cli.invert import invert
 from ornstein.cli.keys import app as keys
 from ornstein.cli.likelihood import likelihood
@@ -43,6 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None, help="Diffusion models from a folder of licensed data to a served generator.",
 )  # fmt: skip
 app.command()(generate)
+app.command()(impute)
 app.command()(replay)
 app.command()(explain)
 app.command()(invert)

@@ -30,7 +30,8 @@ def explain(
     """Show how a picture comes out of noise: what is guessed at each step, and what the schedule spends where."""
     from ornstein.evaluate.report import require_extra
     from ornstein.explain import measure, page
-    from ornstein.guard.guarded import Guarded, held_back
+    from ornstein.guard.answer import held_back
+    from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
     from ornstein.model import Model
     from ornstein.output import refuse_unwritable

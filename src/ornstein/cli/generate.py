@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ornstein.guard.guarded import Answer, Guarded
+    from ornstein.guard.answer import Answer
+    from ornstein.guard.guarded import Guarded
     from ornstein.model import Model
 
 BAR_AFTER = 2.0  # seconds
@@ -91,6 +92,16 @@ Cluster = Annotated[
     str | None, typer.Option(help="With --prompts: work on a Ray cluster: its address, or local.")
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Number = Annotated[int | None, typer.Option("--rows", help="Of a table's model: how many rows.")]
+Where = Annotated[
+    list[str] | None, typer.Option(help="With --rows: what each row meets: age>60, sex=F, city=Rome|Oslo.")
+]
+Balance = Annotated[
+    str | None, typer.Option(help="With --rows: a column whose values are to be equally frequent.")
+]
+AllowCopies = Annotated[
+    bool, typer.Option("--allow-copies", help="With --rows: let rows pass that copy a training row.")
+]
 Workers = Annotated[int, typer.Option(help="With --cluster: how many processes make pictures.")]
 
 
@@ -125,17 +136,27 @@ def generate(
     length: Length = None,
     block: Block = None,
     temperature: Temperature = None,
+    number: Number = None,
+    where: Where = None,
+    balance: Balance = None,
+    allow_copies: AllowCopies = False,
 ) -> None:
-    """Make pictures from prompts, or texts; several pictures also come as one grid, a file of prompts as a folder."""
+    """Make pictures from prompts, texts, or rows of a table, whatever the model makes.
+
+    Several pictures also come as one grid, and a file of prompts becomes a folder of them.
+    """
     from ornstein.cli import bulk, generate_text
+    from ornstein.cli import rows as table_rows
     from ornstein.cli.pictures import read_source
     from ornstein.errors import UsageError
-    from ornstein.guard.guarded import Guarded, held_back
+    from ornstein.guard.answer import held_back
+    from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
     from ornstein.loading import load
     from ornstein.model import Model
     from ornstein.output import file_form
     from ornstein.request import requests
+    from ornstein.tables import TableModel
     from ornstein.texts import TextModel
     from ornstein.train.device import find_device
 
@@ -146,6 +167,13 @@ def generate(
     else:
         bulk.refuse_with_file(out, prompts, force, source)
     rules, ready = Policy.find(policy), load(model, find_device(device))
+    of_rows = {"rows": number, "where": where, "balance": balance, "allow-copies": allow_copies or None}
+    if isinstance(ready, TableModel):
+        refuse_options({"prompts": rows, "source": source, "size": size}, "a model of rows")
+        asked_rows = table_rows.Asked(number, seed, tuple(where or ()), balance, steps, allow_copies)
+        table_rows.generate_rows(ready, asked_rows, out, force, as_json)
+        return
+    refuse_options(of_rows, "a model of anything but rows")
     words = {"length": length, "block": block, "temperature": temperature}
     if isinstance(ready, TextModel):
         options = {"guidance": guidance, "size": size, "rule": rule, "schedule": schedule, "source": source,
@@ -156,8 +184,7 @@ def generate(
         )
         return
     refuse_options(words, "a model of pictures")
-    if not isinstance(ready, Model):
-        raise UsageError(f"{model} makes no pictures and no text")
+    assert isinstance(ready, Model)
     guard = Guarded(ready, rules)
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
     if source is not None and sampler is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ornstein.config import override
+from ornstein.errors import UsageError
 from ornstein.recipes import RECIPES, find_recipe, read_recipe
 from ornstein.recipes.recipe import TrainedRecipe
 from ornstein.train.task import Task
@@ -23,6 +24,7 @@ class Wanted:
     Attributes:
         changes: of the recipe, ``path=value`` each. out: folder of the run, where it was named. device: to train on.
         licence, holder: of data that names none. policy: a file, where one was named.
+        columns: types of a table's columns, ``name=type`` each.
     """
 
     changes: Sequence[str]
@@ -31,6 +33,7 @@ class Wanted:
     licence: str | None
     holder: str | None
     policy: Path | None
+    columns: Sequence[str] = ()
 
     def run(self, name: str) -> Path:
         """The folder of a run of that name."""
@@ -75,9 +78,12 @@ def prepare(named: str, wanted: Wanted) -> tuple[Path, Prepared]:
         UsageError: no such recipe, or a change that does not fit it. OrnsteinError: data that cannot be learned from.
     """
     from ornstein.cli.prepare_pictures import PICTURES
+    from ornstein.cli.prepare_tables import TABLES
     from ornstein.cli.prepare_text import TEXT
 
-    kinds, source = [TEXT, PICTURES], Path(named)
+    kinds, source = [TABLES, TEXT, PICTURES], Path(named)
+    if wanted.columns and not TABLES.data(source):
+        raise UsageError(f"--column belongs to a table, which {named} is not")
     if named not in RECIPES and source.exists():
         for kind in kinds:
             if kind.data(source):

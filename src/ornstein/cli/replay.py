@@ -25,8 +25,9 @@ def replay(
     """
     from ornstein.cli.pictures import read_source
     from ornstein.errors import OrnsteinError, UsageError
+    from ornstein.guard.answer import held_back
     from ornstein.guard.credentials.stripping import without
-    from ornstein.guard.guarded import Guarded, held_back
+    from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
     from ornstein.output import file_form, read, refuse_existing, refuse_unwritable, write
     from ornstein.record import Platform

@@ -18,7 +18,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A recipe (emoji, fashion), a recipe file, a folder of pictures, or a packed set."
+            help="A recipe (emoji, fashion), a recipe file, a folder of pictures, a packed set, or a table (.csv, …)."
         ),
     ],
     settings: Annotated[
@@ -36,6 +36,13 @@ def train(
     policy: Annotated[
         Path | None, typer.Option(help="Policy that says what may be learned from; the one in force.")
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of a table: NAME=TYPE, where it is not what was found: number, integer, date, boolean, category, "
+            "key, hash or drop."
+        ),
+    ] = None,
     index: Annotated[
         bool, typer.Option(help="Make the model's sources traceable when it is trained.")
     ] = True,
@@ -49,7 +56,8 @@ def train(
     from ornstein.train.device import find_device
     from ornstein.train.loop import Trainer
 
-    run, prepared = prepare(recipe, Wanted(settings or [], out, find_device(device), licence, holder, policy))
+    wanted = Wanted(settings or [], out, find_device(device), licence, holder, policy, column or ())
+    run, prepared = prepare(recipe, wanted)
     task = prepared.task
     typer.echo(f"{task.recipe.name}: {prepared.told}; run in {run}", err=True)
     typer.echo("; ".join(f"{name}: {count:,}" for name, count in prepared.counts.items()), err=True)

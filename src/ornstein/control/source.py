@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -69,6 +70,14 @@ class Source:
     def kept(self, made: np.ndarray) -> np.ndarray:
         """A made picture with the very pixels of the source where nothing may change."""
         return made if self.mask is None else np.where(self.mask[..., None], made, self.picture)
+
+
+def kept(pictures: np.ndarray, sources: Sequence[Source | None]) -> np.ndarray:
+    """Made pictures (B, H, W, C), each as ``Source.kept`` where it has a source; `sources` () for none at all."""
+    if not any(sources):
+        return pictures
+    pairs = zip(pictures, sources, strict=True)
+    return np.stack([picture if source is None else source.kept(picture) for picture, source in pairs])
 
 
 def _digest(array: np.ndarray) -> str:

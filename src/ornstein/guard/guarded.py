@@ -6,17 +6,18 @@ import hashlib
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ornstein.control.source import Source
-from ornstein.drawing import NOTHING, Drawer, Previews, Spent
+from ornstein.drawing import Drawer, Previews, Spent
+from ornstein.guard.answer import Answer, held_back
 from ornstein.guard.asking import Checked, PromptChecks, refusal
 from ornstein.guard.credentials.claim import Claim
-from ornstein.guard.decision import Decision, RefusedError, strictest, told
+from ornstein.guard.decision import Decision, RefusedError, strictest
 from ornstein.guard.outputs import OutputChecks
 from ornstein.guard.pictures.filter import PictureFilter
 from ornstein.guard.policy import Policy
@@ -32,34 +33,6 @@ from ornstein.request import Progress, Request, requests
 from ornstein.rng import stream
 
 REDRAWN = 2**32  # seeds of a second try lie below
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of one request.
-
-    Attributes:
-        id: of the call, as records name it. asked: as it came.
-        output: the picture; None where it was held back.
-        decisions: all that was decided, at every stage; what was changed stands in them and is to be disclosed.
-        case: of the review that it waits for; None where it waits for none.
-        seconds: its share of the call. spent: on this picture, all tries together.
-        source: what it was made from; None for noise alone.
-    """
-
-    id: str
-    asked: Request
-    output: Output | None
-    decisions: tuple[Decision, ...]
-    case: str | None = None
-    seconds: float = 0.0
-    spent: Spent = NOTHING
-    source: Source | None = None
-
-    @property
-    def told(self) -> tuple[str, ...]:
-        """What the one who asked is to be told: a line for each change, and why there is no picture."""
-        return told(self.decisions)
 
 
 class Guarded:
@@ -185,9 +158,27 @@ class Guarded:
     def derived(self, answer: Answer, data: bytes, note: str) -> bytes:
         """Another file that shows an answer's picture, signed and on record under a note. Raises as ``files``."""
         assert answer.output is not None
-        file = self.publisher.sign(data, answer.output.record)
+        file = self.publisher.sign(data, answer.output.record, answer.source)
         self._write_down([self._outcome(answer, file.sha256, note)])
         return file.data
+
+    def preview(
+        self, picture: np.ndarray, asked: Request, form: FileForm, share: float, source: Source | None = None
+    ) -> bytes:
+        """The file of a picture on its way, signed as what it is; only what comes of it is put on record.
+
+        Args:
+            picture: uint8 (H, W, C), premultiplied, which was looked at.
+            asked: what it will be.
+            form: of the file.
+            share: of the steps that are done.
+            source: that it is made from.
+
+        Raises:
+            OrnsteinError: it cannot be signed.
+        """
+        record = self._told(self.model.record([asked], 0, source), self.publisher.marks(asked), picture)
+        return self.publisher.preview(picture, form, record, share, source)
 
     def edited(self, data: bytes, claim: Claim, parent: bytes) -> bytes:
         """A file made from another, signed with that one as its ingredient, and on record. Raises as ``files``."""
@@ -306,15 +297,14 @@ class Guarded:
             )
             done += sum(asked[k].steps for k in group)
             for k, output in zip(group, made, strict=True):
-                outputs[k] = self._told(output, marked)
+                outputs[k] = replace(output, record=self._told(output.record, marked, output.array))
         return [outputs[k] for k in range(len(asked))]
 
-    def _told(self, output: Output, marked: bool) -> Output:
-        """With the policy and the marks on its record."""
-        record = output.record
+    def _told(self, record: Record, marked: bool, picture: np.ndarray) -> Record:
+        """With the policy and the marks of a picture (H, W, C) on it."""
         mark = self.publisher.mark(record.request.seed) if marked else None
-        known = {"policy": self.policy.hash, "mark": mark, "second": self.publisher.second_of(output.array)}
-        return replace(output, record=record.model_copy(update=known))
+        known = {"policy": self.policy.hash, "mark": mark, "second": self.publisher.second_of(picture)}
+        return record.model_copy(update=known)
 
     def _look(
         self, work: Work, checked: Sequence[Checked], outputs: list[Output]
@@ -384,13 +374,3 @@ def _redrawn(request: Request, attempt: int) -> Request:
     """The request with another seed, which follows from its own."""
     seed = int(stream("drawn again", request.seed, attempt).integers(REDRAWN))
     return request.model_copy(update={"seed": seed})
-
-
-def held_back(answers: Sequence[Answer]) -> RefusedError:
-    """The error that tells what was held back of answers of which at least one was."""
-    kept = [answer for answer in answers if answer.output is None]
-    first = kept[0]
-    why = f"held for review as {first.case}" if first.case else first.told[-1]
-    were = "was" if len(kept) == 1 else "were"
-    count = "the picture was" if len(answers) == 1 else f"{len(kept)} of {len(answers)} pictures {were}"
-    return RefusedError(f"{count} held back: {why}", first.decisions, first.case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,10 +99,14 @@ class Publisher:
         Raises:
             OrnsteinError: another key or another way made the mark in its pixels.
         """
-        record = output.record.model_copy(update={"form": form})
         marked = self._marked(output)
         picture = marked if source is None else source.kept(marked)
-        return encode(picture, form, record if self.stage.prompt else None)
+        return self.written(replace(output, array=picture), form)
+
+    def written(self, output: Output, form: FileForm) -> bytes:
+        """The file, before it is signed, of a picture whose pixels carry their marks already."""
+        record = output.record.model_copy(update={"form": form})
+        return encode(output.array, form, record if self.stage.prompt else None)
 
     def _marked(self, output: Output) -> np.ndarray:
         """The picture with the mark that its record names in its pixels."""
@@ -120,22 +124,39 @@ class Publisher:
 
     def file(self, output: Output, form: FileForm, source: Source | None = None) -> File:
         """One picture's file, signed where the policy signs; as edited where it had a source. Raises OrnsteinError."""
-        data = self.plain(output, form, source)
-        if source is None:
-            return self.sign(data, output.record)
-        parent = source.file or encode(source.picture, FileForm())
-        return self.edited(data, _claim(output.record), parent)
+        return self.sign(self.plain(output, form, source), output.record, source)
 
     def sheet(self, outputs: Sequence[Output], form: FileForm, columns: int | None = None) -> File:
         """Several pictures as one file; its credential tells how the first was made."""
         cells = grid([output.array for output in outputs], columns)
         return self.sign(encode(cells, form), outputs[0].record)
 
-    def sign(self, data: bytes, record: Record) -> File:
-        """A file as it goes out: signed where the policy signs. Raises OrnsteinError."""
+    def sign(self, data: bytes, record: Record, source: Source | None = None) -> File:
+        """A file as it goes out: signed where the policy signs, as edited where there is a source.
+
+        Raises:
+            OrnsteinError: it cannot be signed.
+        """
         if self.signer is None:
             return File(data)
-        return _file(self.signer.sign(data, _claim(record)))
+        return _file(self.signer.sign(data, _claim(record), _parent(source)))
+
+    def preview(
+        self, picture: np.ndarray, form: FileForm, record: Record, share: float, source: Source | None
+    ) -> bytes:
+        """The file of a picture (H, W, C) on its way, after a share of its evaluations, signed as just that.
+
+        Finished pictures alone carry a record, a mark in their pixels, the prompt and a stamp.
+
+        Raises:
+            OrnsteinError: it cannot be signed.
+        """
+        data = encode(picture, form)
+        if self.signer is None:
+            return data
+        whole = _claim(record)
+        so_far = {"partial": True, "evaluations": round(share * whole.evaluations), "prompt": None}
+        return self.signer.sign(data, whole.model_copy(update=so_far), _parent(source), stamp=False).data
 
     def edited(self, data: bytes, claim: Claim, parent: bytes) -> File:
         """A file that was made from another, signed with that one as its ingredient. Raises OrnsteinError."""
@@ -146,6 +167,11 @@ def _claim(record: Record) -> Claim:
     request, brought = record.request, record.source
     steps = request.steps if brought is None else max(1, round(brought.strength * request.steps))
     return Claim.of(record, steps * evaluations(request.sampler))
+
+
+def _parent(source: Source | None) -> bytes | None:
+    """The file of a source, which the credential names."""
+    return None if source is None else source.file or encode(source.picture, FileForm())
 
 
 def _file(signed: Signed) -> File:

@@ -12,6 +12,7 @@ from ornstein.recipes.emoji import emoji
 from ornstein.recipes.fashion import fashion
 from ornstein.recipes.folder import folder
 from ornstein.recipes.recipe import Recipe, TrainedRecipe
+from ornstein.recipes.table import TableRecipe
 from ornstein.recipes.text import TextRecipe, gcide, kjv, text
 
 RECIPES: dict[str, Callable[[], TrainedRecipe]] = {
@@ -22,7 +23,7 @@ RECIPES: dict[str, Callable[[], TrainedRecipe]] = {
     "gcide": gcide,
     "text": text,
 }
-KINDS: dict[str, type[TrainedRecipe]] = {"text": TextRecipe}
+KINDS: dict[str, type[TrainedRecipe]] = {"table": TableRecipe, "text": TextRecipe}
 """By the ``kind`` that they name; those of pictures name none."""
 
 

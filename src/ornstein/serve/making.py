@@ -14,8 +14,8 @@ from typing import Any, Literal
 from ornstein.control.source import Source
 from ornstein.drawing import NOTHING, Previews, Spent
 from ornstein.errors import OrnsteinError
+from ornstein.guard.answer import Answer, held_back
 from ornstein.guard.decision import CheckerError, Decision, RefusedError
-from ornstein.guard.guarded import Answer, held_back
 from ornstein.record import FileForm
 from ornstein.request import Progress, Request
 from ornstein.serve.books import Accepted, Key, Made

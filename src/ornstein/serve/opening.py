@@ -45,8 +45,7 @@ def open_service(
     kept = Store.open(store)
     books = Books.open(database, store=kept, kept=rules.records, hashed=records.hash if records else None)
     books.recover()
-    keyless = not any(key.works for key in books.keys.list())
     return Service(
         books, kept, rules, bounds or Bounds(), Metrics(names), Tracing.begin(), books.secret(LINKS),
-        LOCAL if keyless else None,
+        None if books.keys.any() else LOCAL,
     )  # fmt: skip

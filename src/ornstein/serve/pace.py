@@ -24,6 +24,10 @@ class Pace:
         self._clock, self._finished = clock, deque[float](maxlen=WINDOW)
         self._each = 0.0
 
+    def expect(self, each: float) -> None:
+        """Take so many seconds from one answer to the next for the pace, until it shows itself."""
+        self._each = each
+
     def enter(self) -> None:
         """One is let in."""
         self.inside += 1
@@ -58,7 +62,7 @@ class Pace:
             )
 
     def _now(self) -> float:
-        """Seconds from one answer to the next, lately; as before where too few came since."""
+        """Seconds from one answer to the next, lately; as before or as expected where too few came since."""
         if len(self._finished) < FEWEST:
             return self._each
         return (self._clock() - self._finished[0]) / len(self._finished)

@@ -137,18 +137,19 @@ class Service:
         Raises:
             OrnsteinError: a bundle that cannot be used, or what the policy names for it is missing.
         """
-        self.objective = objective
+        self.objective, slowest = objective, 0.0
         try:
             for folder in folders:
                 model = Model.load(folder, device=device or find_device("auto"))
                 served = self._served(model, settings)
-                self._warm(served)
+                slowest = max(slowest, self._warm(served))
                 self.models[served.name] = served
                 if served.model.bundle is not None and self.watch.follow(served.model.bundle):
                     log.info("%s: outputs are compared with its reference", served.name)
         except Exception as error:
             self.state, self.failure = "broken", error
             raise
+        self.pace.expect(slowest)
         self.watch.start()
         self.state = "ready"
         log.info("ready: %s", ", ".join(self.models))
@@ -172,13 +173,15 @@ class Service:
         guarded = Guarded(model, self.policy)
         return Served(name, model, engine, guarded, Stage(guarded.outputs.check), meter)
 
-    def _warm(self, served: Served) -> None:
-        """Make and check a picture that nobody sees: what is loaded at first use is loaded, and the speed is known."""
+    def _warm(self, served: Served) -> float:
+        """Make and check a picture that nobody sees: what is loaded at first use is loaded. Returns its seconds."""
         model = served.model
         word = next(iter(getattr(model.encoder, "names", ())), "warm")
         asked = requests(word, 1, 0, "", model.recipe.sampling)
         served.guarded.prompts.check(asked)
-        served.check([output.array for output in served.engine.make(asked)])
+        (output,) = served.engine.make(asked)
+        served.check([output.array])
+        return output.spent.computed
 
     def served(self, name: str | None) -> Served:
         """A model by name; the first where none is named. Raises UnknownModelError."""
@@ -192,19 +195,17 @@ class Service:
         """Let a request in whose model is not known yet, or refuse it within microseconds.
 
         Args:
-            owner: whose it is. Those that were let in and are not answered count in addition to what engines know of:
-                they may still be read, looked at, or signed.
+            owner: whose it is.
 
         Raises:
-            OverloadedError: no engine has room, or all has been too slow lately.
+            OverloadedError: those that were let in, be they still read, looked at, drawn or signed, already take too
+                long at the pace of late; or no engine has room.
         """
         self.pace.admit(self.objective)
         least: OverloadedError | None = None
-        loads = [served.engine.load for served in self.models.values()]
-        coming = max(0, self.pace.inside - sum(load.waiting + load.running for load in loads))
         for served in self.models.values():
             try:
-                return served.engine.admit(1, owner=owner, coming=coming)
+                return served.engine.admit(1, owner=owner)
             except OverloadedError as error:
                 least = error if least is None or error.retry_after < least.retry_after else least
         if least is not None:
@@ -227,6 +228,12 @@ class Service:
         if key is not None:
             self.shares[key.id] = key.limits.share
         return key
+
+    def notice_keys(self) -> None:
+        """From the moment there is a key, nobody is answered without one. Raises BooksError: the database is down."""
+        if self.local is not None and self.books.keys.any():
+            self.local = None
+            log.info("there is a key now: nobody is answered without one any more")
 
     def _share(self, owner: str) -> float:
         """Of the engine, that a key has relative to others."""

@@ -49,10 +49,14 @@ class Running:
 
 @contextmanager
 def running(
-    folder: Path, *bundles: Path, bounds: Bounds | None = None, keyed: bool = False
+    folder: Path,
+    *bundles: Path,
+    bounds: Bounds | None = None,
+    keyed: bool = False,
+    database: str | None = None,
 ) -> Iterator[Running]:
     """A server of bundles on books of its own, ready; `keyed`: it was started when there was a key already."""
-    database = f"sqlite:///{folder / 'books.sqlite3'}"
+    database = database or f"sqlite:///{folder / 'books.sqlite3'}"
     if keyed:
         open_service(bundles, database=database, store=str(folder / "store")).books.keys.create(
             "first", ["admin"]

@@ -118,6 +118,20 @@ def test_a_stream_shows_pictures_on_the_way_and_ends_with_the_picture(open_serve
     assert events[-1].size == "32x32"
 
 
+def test_pictures_on_the_way_are_signed_as_such(open_server: Running) -> None:
+    said = {"model": "small", "prompt": "a cow", "extra_body": {"seed": 5, "num_inference_steps": 8}}
+    stream = open_server.openai().images.generate(stream=True, partial_images=3, **said)
+    verdicts = [verify(base64.b64decode(event.b64_json), Trust.find()) for event in stream]
+    assert {verdict.state for verdict in verdicts} == {"trusted"}
+    claims = [verdict.claim for verdict in verdicts]
+    assert [claim.partial for claim in claims] == [True, True, True, None]
+    assert [claim.evaluations for claim in claims] == [2, 4, 6, 8]
+    assert {(claim.seed, claim.policy, claim.watermark_code) for claim in claims} == {
+        (5, claims[-1].policy, claims[-1].watermark_code)
+    }
+    assert [claim.prompt for claim in claims] == [None, None, None, claims[-1].prompt]
+
+
 def test_a_stream_that_is_refused_is_an_error_before_it_begins(open_server: Running) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         open_server.openai().images.generate(model="small", prompt="naked woman", stream=True)
@@ -160,7 +174,10 @@ def test_edits_stream_too(open_server: Running) -> None:
         partial_images=1,
         extra_body={"strength": 1},
     )
+    events = list(events)
     assert [event.type for event in events] == ["image_edit.partial_image", "image_edit.completed"]
+    for event in events:
+        assert verify(base64.b64decode(event.b64_json), Trust.find()).actions[0] == "opened"
 
 
 @pytest.mark.filterwarnings("ignore:deprecated")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
 import openai
 import pytest
 
-from tests.serve.api.running import Running, picture
+from ornstein.serve.books import Books
+from ornstein.serve.books.values import now
+from tests.serve.api.running import Running, picture, running
 
 ASKED = {"prompt": "a cow"}
 
@@ -29,6 +34,24 @@ def test_a_revoked_key_opens_nothing(keyed: Running) -> None:
     assert keyed.http(secret).get("/v1/me").json()["name"] == "short"
     keyed.service.books.keys.revoke(key.id)
     assert keyed.http(secret).get("/v1/me").status_code == 401
+
+
+def test_the_first_key_that_is_made_shuts_a_keyless_server_at_once(tmp_path: Path, bundle: Path) -> None:
+    with running(tmp_path, bundle) as it:
+        assert it.http().post("/v1/images/generations", json=ASKED).status_code == 200
+        elsewhere = Books.open(str(it.service.books.database.url), store=tmp_path / "store")
+        elsewhere.keys.create("past", ["read"], expires=now() - timedelta(seconds=1))
+        assert it.http().get("/v1/me").json()["id"] == "local"
+        key, secret = elsewhere.keys.create("first", ["generate", "read"])
+        elsewhere.close()
+        for path in ("me", "history", "models"):
+            assert it.http().get(f"/v1/{path}").status_code == 401
+        assert it.http().post("/v1/images/generations", json=ASKED).status_code == 401
+        assert it.http("anything").get("/v1/me").status_code == 401
+        assert it.http(secret).get("/v1/me").json()["id"] == key.id
+        assert it.http(secret).post("/v1/images/generations", json=ASKED).status_code == 200
+        it.service.books.keys.revoke(key.id)
+        assert it.http().get("/v1/me").status_code == 401  # and it stays shut
 
 
 def test_scopes_bound_what_a_key_may_do(keyed: Running) -> None:

@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ornstein.data.pixels import premultiply
+from ornstein.guard.credentials.trust import Trust
+from ornstein.guard.credentials.verifying import verify
+from ornstein.output import record_of
+from ornstein.record import FileForm
 from ornstein.serve.api import brought
 from ornstein.serve.api.errors import ApiError
 from tests.serve.api.running import Running, mask, picture, pixels, png
@@ -119,6 +124,32 @@ def test_the_brought_file_is_the_ingredient_and_a_refused_one_is_on_nobodys_shel
     assert facts["settings"]["masked"] is True
     assert facts["record"]["source"]["strength"] == 1.0
     assert pixels(other).shape == (32, 32, 4)
+
+
+@pytest.mark.filterwarnings("ignore:this model was trained")
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_stored_picture_in_another_format_is_marked_once_and_signed_anew(
+    open_server: Running, edited: bool
+) -> None:
+    data = {"prompt": "a cow", "model": "small", "seed": 1, "size": "64x64"}
+    with open_server.http() as client:
+        if edited:
+            files = {"image": picture(64), "mask": mask(64)}
+            reply = client.post("/v1/images/edits", data=data, files=files)
+        else:
+            reply = client.post("/v1/images/generations", json=data)
+        place = f"/v1/outputs/{reply.json()['data'][0]['id']}/content"
+        stored = client.get(place).content
+        others = {
+            kind: client.get(place, params={"format": kind}).content for kind in ("webp", "jpeg", "svg")
+        }
+    assert record_of(stored).second is not None
+    assert np.array_equal(*(premultiply(pixels(file)) for file in (others["webp"], stored)))
+    assert record_of(others["webp"]) == record_of(stored).model_copy(update={"form": FileForm(format="webp")})
+    for file in others.values():
+        verdict = verify(file, Trust.find())
+        assert (verdict.state, verdict.claim.seed) == ("trusted", 1)
+        assert verdict.actions[0] == ("opened" if edited else verify(stored, Trust.find()).actions[0])
 
 
 @pytest.mark.parametrize("format", ["png", "webp", "jpeg", "svg"])

@@ -55,7 +55,7 @@ def test_no_request_that_a_machine_thinks_up_breaks_a_promise(keyed: Running, tm
     done = subprocess.run(
         ["st", "--config-file", "schemathesis.toml", "run", f"{keyed.address}/openapi.json", "--no-color",
          "--header", f"Authorization: Bearer {secret}", "--phases", "examples,coverage,fuzzing", "--max-examples", "3",
-         "--generation-deterministic", "--continue-on-failure", "--max-time", "45"],
+         "--generation-deterministic", "--continue-on-failure", "--max-time", "30"],
         capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 
+import pynvml
 import pytest
 import torch
 
@@ -71,6 +74,12 @@ def test_without_a_counter_it_is_an_estimate_and_says_so(monkeypatch):
     charge = Meter(CPU, cores=2).charge(Spent(8, 1.0, 3.0, 1.0), 1)
     assert not charge.measured
     assert charge.joules == 3.0 * 2 * energy.WATTS_A_CORE + 1.0 * energy.WATTS_A_CORE
+
+
+def test_a_gpu_is_asked_by_functions_that_its_library_has():
+    asked = set(re.findall(r"nvml[A-Z]\w+", inspect.getsource(energy._gpu_counter)))
+    assert len(asked) == 3 and all(callable(getattr(pynvml, name)) for name in asked)
+    assert torch.cuda.is_available() or energy.counter(torch.device("cuda")) is None
 
 
 def test_prices_are_by_the_second_or_by_the_picture():

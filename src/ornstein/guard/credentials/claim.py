@@ -31,6 +31,7 @@ class Claim(Config):
         model: its name. fingerprint: of its bundle; None for one that was never saved. policy: its hash.
         sampler, steps, seed, guidance: as asked for. evaluations: of the network, for this file.
         watermark_key: the first digits of the sha256 of the key; watermark_code: which of its codes; None without.
+        partial: True for a preview of a picture on its way, whose evaluations are those so far.
         prompt: left out by the signer unless its policy wants it.
     """
 
@@ -45,6 +46,7 @@ class Claim(Config):
     guidance: float
     watermark_key: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
     watermark_code: int | None = Field(default=None, ge=0)
+    partial: Literal[True] | None = None
     prompt: str | None = Field(default=None, max_length=2000)
 
     @classmethod

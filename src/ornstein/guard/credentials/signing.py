@@ -115,13 +115,14 @@ class Signer:
 
         return cls(certificates, native, policy or Credentials(), service)
 
-    def sign(self, data: bytes, claim: Claim, parent: bytes | None = None) -> Signed:
+    def sign(self, data: bytes, claim: Claim, parent: bytes | None = None, *, stamp: bool = True) -> Signed:
         """A file with its credential inside; everything else in it stays as it is.
 
         Args:
             data: the whole file, of a kind that carries credentials.
             claim: how it was made. Its prompt stays out where the policy keeps it out.
             parent: the file that was edited; with its own credential, where it has one.
+            stamp: whether to ask the policy's time-stamp service, where it names one.
 
         Raises:
             OrnsteinError: another kind of file, a certificate that has run out meanwhile, a key service that fails, or
@@ -133,7 +134,7 @@ class Signer:
         if not self.policy.prompt:
             claim = claim.model_copy(update={"prompt": None})
         file = _File(data, mime, manifest(claim, self.policy.training, parent is not None), parent)
-        if self._stamping is None:
+        if self._stamping is None or not stamp:
             return Signed(self._embed(file, self._plain), "none")
         return self._stamped(file, self._stamping)
 

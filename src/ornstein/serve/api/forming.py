@@ -11,7 +11,7 @@ from ornstein.control.source import Source
 from ornstein.data.reader import upright
 from ornstein.errors import MissingExtraError, OrnsteinError
 from ornstein.evaluate.pictures import seen_by
-from ornstein.guard.guarded import Answer
+from ornstein.guard.answer import Answer
 from ornstein.output import Output, color, file_form, record_of, to_image
 from ornstein.record import Record
 from ornstein.serve.api.errors import ApiError
@@ -56,7 +56,8 @@ def formed(service: Service, entry: Entry, made: Made, shown: Shown) -> tuple[by
     if kind == "svg":
         return served.guarded.derived(answer, outlines(output, shown.background), "as outlines"), kind
     form = file_form(Path(f"picture.{kind}"), shown.background, channels)
-    return served.guarded.files([answer], form)[0].data, kind
+    file = served.guarded.publisher.written(output, form)  # what is stored was marked when it was made
+    return served.guarded.derived(answer, file, f"as {kind}"), kind
 
 
 def picture_of(data: bytes) -> np.ndarray:

@@ -123,6 +123,8 @@ class Gate:
         """Whose key it is; None where none is needed. Raises ApiError: none, or one that is not known."""
         if not scope["path"].startswith("/v1/"):
             return None
+        if self.service.local is not None:
+            await run_in_threadpool(self.service.notice_keys)
         secret = _secret(headers)
         key = self.service.key(secret, remembered=True)
         if key is None and secret is not None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from ornstein.drawing import Spent
-from ornstein.guard.guarded import Answer
+from ornstein.guard.answer import Answer
 from ornstein.record import FileForm
 from ornstein.serve.api import asking, tickets
 from ornstein.serve.making import Job, Picture, Result

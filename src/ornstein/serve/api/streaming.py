@@ -14,8 +14,6 @@ import numpy as np
 from starlette.responses import StreamingResponse
 
 from ornstein.drawing import Previews
-from ornstein.output import encode
-from ornstein.record import FileForm
 from ornstein.request import Progress
 from ornstein.serve.api import replies
 from ornstein.serve.api.calls import Call
@@ -34,13 +32,18 @@ class _Watched:
 
     job: Job
     quality: str | None
+    partial: int
     events: asyncio.Queue[Event | None]
     loop: asyncio.AbstractEventLoop
 
     def show(self, which: int, preview: int, picture: np.ndarray) -> None:
-        """As ``Previews.show``. It goes out as PNG or as asked, without a credential: it is nobody's final picture."""
-        form = self.job.form
-        data = encode(picture, FileForm(format=form.format, background=form.background))
+        """As ``Previews.show``. It goes out in the format asked for, with a credential that says how far it is."""
+        job, share = self.job, (preview + 1) / (self.partial + 1)
+        form, source = (
+            job.form.model_copy(update={"quality": None}),
+            job.sources[which] if job.sources else None,
+        )
+        data = job.served.guarded.preview(picture, job.asked[which], form, share, source)
         self.say("partial_image", {
             "b64_json": base64.b64encode(data).decode(), "partial_image_index": preview, "index": which,
         })  # fmt: skip
@@ -83,7 +86,7 @@ async def streamed(
 
     def work(progress: Progress) -> None:
         job = prepare()
-        watched = _Watched(job, quality, events, loop)
+        watched = _Watched(job, quality, partial, events, loop)
         watched.done(make(call.service, job, progress, Previews(partial, watched.show) if partial else None))
 
     async def working() -> None:

@@ -144,6 +144,15 @@ class Keys:
         with self._database.reading() as session:
             return [_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created, KeyRow.id))]
 
+    def any(self) -> bool:
+        """Whether there is a key that works. Raises BooksError."""
+        lasting = KeyRow.expires.is_(None) | (KeyRow.expires > now())
+        with self._database.reading() as session:
+            return (
+                session.scalar(select(KeyRow.id).where(KeyRow.revoked.is_(None), lasting).limit(1))
+                is not None
+            )
+
     def revoke(self, name: str) -> Key:
         """End a key, given by id or by a name that only it has; other servers notice within seconds.
 

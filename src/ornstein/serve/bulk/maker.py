@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ornstein.config import Config
+from ornstein.guard.answer import Answer, held_back
 from ornstein.guard.decision import RefusedError
-from ornstein.guard.guarded import Answer, Guarded, held_back
+from ornstein.guard.guarded import Guarded
 from ornstein.guard.publish import File
 from ornstein.record import FileForm
 from ornstein.request import batches
