@@ -127,6 +127,8 @@ def kjv() -> TextRecipe:
             samples=19_200, stages=(Stage(size=128, batch=16),), ema=(1_000, 4_000), stored="bfloat16",
             prompts=("In the beginning", "And the LORD said unto Moses,"),
         ),
+        # a token at a time and a little cold it reads best; docs/text.md measures the others
+        sampling=TextSampling(block=1, steps=1, temperature=0.7),
     )  # fmt: skip
 
 
@@ -139,7 +141,7 @@ def gcide() -> TextRecipe:
             "training": TrainingSection(
                 samples=200_000, stages=(Stage(size=128, batch=32),), stored="bfloat16", prompts=("violin:",)
             ),
-            "sampling": TextSampling(single=True),
+            "sampling": TextSampling(block=1, steps=1, temperature=0.7, single=True),
         }
     )  # fmt: skip
 
