@@ -20,7 +20,7 @@ from ornstein.errors import MissingExtraError, OrnsteinError, UsageError
 from ornstein.guard.decision import CheckerError, RefusedError
 from ornstein.serve.books import BooksDownError
 from ornstein.serve.engine.queue import OverloadedError
-from ornstein.serve.making import LimitError
+from ornstein.serve.booking import LimitError
 
 log = logging.getLogger("ornstein.serve")
 
