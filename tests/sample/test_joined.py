@@ -119,6 +119,8 @@ def test_each_kind_alone_is_stepped_as_by_its_own_method():
     assert torch.equal(both, sample(TOKEN_METHODS["unmask"], denoiser, Masked(), x, grid, None, [1, 2, 3, 4]))
 
 
-def test_methods_that_evaluate_twice_are_not_joined():
-    with pytest.raises(ValueError, match="one evaluation a step"):
+def test_methods_that_evaluate_twice_or_at_times_of_their_own_are_not_joined():
+    with pytest.raises(ValueError, match="first-hitting does, takes categories alone"):
+        joined(METHODS["ddim"], TOKEN_METHODS["first-hitting"])
+    with pytest.raises(ValueError, match="of one evaluation a step"):
         joined(METHODS["heun"], TOKEN_METHODS["unmask"])

@@ -9,9 +9,10 @@ from typing import Any, cast
 from torch import Tensor
 
 from ornstein.denoise.posterior import Bound, Mean, Posterior
+from ornstein.errors import UsageError
 from ornstein.process.fields import Sample, Time
 from ornstein.process.gaussian import Paths
-from ornstein.sample.stepper import Memory, Method
+from ornstein.sample.stepper import Memory, Method, as_given
 
 
 def joined(gaussian: Method, masked: Method) -> Method:
@@ -25,10 +26,12 @@ def joined(gaussian: Method, masked: Method) -> Method:
         masked: for fields of categories.
 
     Raises:
-        ValueError: a method that evaluates more than once.
+        UsageError: a method that evaluates more than once, or at times of its own that differ by row.
     """
     if max(gaussian.evaluations, masked.evaluations) > 1:
-        raise ValueError("methods are joined where each makes one evaluation a step")
+        raise UsageError("numbers and categories are undone together by samplers of one evaluation a step")
+    if masked.arrange is not as_given:
+        raise UsageError("a sampler that draws its own times, as first-hitting does, takes categories alone")
     summary = f"numbers: {gaussian.summary}; categories: {masked.summary}"
     step, fresh = partial(_step, gaussian, masked), partial(_fresh, gaussian)
     return Method(step, gaussian.order, 1, True, summary, fresh, gaussian.times)

@@ -174,6 +174,8 @@ def _unasked(
     x: Shaped[Tensor, "rows *shape"], mean: Float[Tensor, "active ..."]
 ) -> Float[Tensor, "rows ..."]:
     """What is believed of rows that nobody was asked about: numbers are what they are, hidden categories anything."""
+    if len(mean) == len(x):
+        return mean
     if x.is_floating_point():
         return x
     return certain(x, mean.new_zeros(len(x), *mean.shape[1:]))
