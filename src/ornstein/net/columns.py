@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from ornstein.config import Config
 from ornstein.net.attention import EPSILON
-from ornstein.net.blocks import modulate
 
 
 class ColumnsConfig(Config):
@@ -48,17 +47,15 @@ class ColumnsNetwork(nn.Module):
         super().__init__()
         self.config, self.numbers, self.categories = config, numbers, categories
         width, most = config.width, max(categories, default=1)
-        self.numbers_in = NumberTokens(numbers, config.token)
-        self.kinds_in = KindTokens(categories, config.token)
+        self.numbers_in = NumberTokens(numbers, config.token) if numbers else None
+        self.kinds_in = KindTokens(categories, config.token) if categories else None
         self.join = nn.Linear((numbers + len(categories)) * config.token, width)
         self.level = nn.Sequential(nn.Linear(3 * numbers, 64), nn.SiLU()) if numbers else None
         self.blocks = nn.ModuleList(RowBlock(width, config.dropout) for _ in range(config.depth))
-        self.numbers_out = nn.Linear(width, numbers)
-        self.kinds_out = nn.Linear(width, sum(categories))
-        for head in (self.numbers_out, self.kinds_out):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
-        place = torch.zeros(len(categories), most, dtype=torch.bool)
+        self.out = nn.Linear(width, numbers + sum(categories))
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+        place = torch.zeros(len(categories), most, dtype=torch.bool, device="cpu")
         for k, count in enumerate(categories):
             place[k, :count] = True
         self.register_buffer("place", place, persistent=False)
@@ -70,24 +67,22 @@ class ColumnsNetwork(nn.Module):
         """As ``FieldsNetwork``: of ``numbers`` (B, N) their target, of ``kinds`` (B, M, K) logits, -inf for none."""
         tokens: list[Tensor] = []
         steer = None
-        if self.numbers:
+        if self.numbers_in is not None and self.level is not None:
             levels = level_features(logsnr["numbers"], self.numbers)
             tokens.append(self.numbers_in(z["numbers"], levels))
-            assert self.level is not None
             steer = self.level(levels.flatten(1))
-        if self.categories:
+        if self.kinds_in is not None:
             tokens.append(self.kinds_in(z["kinds"]))
         row = self.join(torch.cat(tokens, dim=1).flatten(1))
         for block in self.blocks:
             row = block(row, steer)
-        row = F.rms_norm(row, row.shape[-1:], eps=EPSILON)
+        output = self.out(F.rms_norm(row, row.shape[-1:], eps=EPSILON)).float()
         result: dict[str, Tensor] = {}
         if self.numbers:
-            result["numbers"] = self.numbers_out(row)
+            result["numbers"] = output[:, : self.numbers]
         if self.categories:
-            flat = self.kinds_out(row).float()
-            logits = flat.new_full((len(flat), *self.place.shape), -torch.inf)
-            logits[:, self.place] = flat
+            logits = output.new_full((len(output), *self.place.shape), -torch.inf)
+            logits[:, self.place] = output[:, self.numbers :]
             result["kinds"] = logits
         return result
 
@@ -112,7 +107,7 @@ class KindTokens(nn.Module):
 
     def __init__(self, categories: tuple[int, ...], width: int) -> None:
         super().__init__()
-        sizes = torch.tensor([count + 1 for count in categories])
+        sizes = torch.tensor([count + 1 for count in categories], device="cpu")
         self.table = nn.Parameter(torch.randn(int(sizes.sum()), width) / 2)
         self.register_buffer("hidden", sizes.cumsum(0) - 1, persistent=False)
         self.register_buffer("first", sizes.cumsum(0) - sizes, persistent=False)
@@ -138,11 +133,11 @@ class RowBlock(nn.Module):
         self, row: Float[Tensor, "rows width"], steer: Float[Tensor, "rows 64"] | None
     ) -> Float[Tensor, "rows width"]:
         """The row after the block; `steer` says how noisy it is, None where no column is a number."""
-        if steer is None:
-            normal = F.rms_norm(row, row.shape[-1:], eps=EPSILON)
-            return row + self.out(self.dropout(F.silu(self.into(normal))))
-        shift, scale, gate = self.modulation(steer).chunk(3, dim=-1)
-        return row + (1 + gate) * self.out(self.dropout(F.silu(self.into(modulate(row, shift, scale)))))
+        normal, gate = F.rms_norm(row, row.shape[-1:], eps=EPSILON), 0.0
+        if steer is not None:
+            shift, scale, gate = self.modulation(steer).chunk(3, dim=-1)
+            normal = normal * (1 + scale) + shift
+        return row + (1 + gate) * self.out(self.dropout(F.silu(self.into(normal))))
 
 
 def level_features(logsnr: Tensor, columns: int) -> Float[Tensor, "rows columns 3"]:

@@ -37,6 +37,12 @@ class SequenceConfig(Config):
             raise ValueError("a sequence has one axis")
         return self
 
+    @property
+    def summary(self) -> str:
+        """A phrase for people."""
+        blocks = f"{self.transformer.depth} blocks, width {self.transformer.width}"
+        return f"a transformer of {blocks}, on up to {self.context} tokens"
+
     def build(self, categories: int) -> SequenceNetwork:
         """The network of so many tokens, with fresh weights."""
         return SequenceNetwork(self, categories)
