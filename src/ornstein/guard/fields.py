@@ -39,7 +39,8 @@ class FieldsGuard:
         """What a prompt becomes, and what was decided of it: on record before anything is made.
 
         Args:
-            told: the prompt. event: what is put on record besides it and its decisions.
+            told: the prompt.
+            event: what is put on record besides it and its decisions.
 
         Raises:
             RefusedError: it is refused, or held for review. CheckerError: a check broke down.
@@ -69,7 +70,9 @@ class FieldsGuard:
         settings = Settings(sampler=sampler, steps=steps, size=size, model=self.fingerprint)
         return Event(kind=kind, request=call, seed=seed, settings=settings, policy=self.policy.hash)
 
-    def claim(self, seed: int, sampler: str, steps: int, evaluations: int, prompt: str | None = None) -> Claim:
+    def claim(
+        self, seed: int, sampler: str, steps: int, evaluations: int, prompt: str | None = None
+    ) -> Claim:
         """What the credential says."""
         return Claim(
             model=self.name, fingerprint=self.fingerprint, policy=self.policy.hash, sampler=sampler[:100], steps=steps,

@@ -13,7 +13,11 @@ from ornstein.tables import TableModel
 from ornstein.texts import TextModel
 
 AnyGuard = Guarded | GuardedTexts | GuardedRows
-GUARDS: tuple[tuple[type, Any], ...] = ((Model, Guarded), (TextModel, GuardedTexts), (TableModel, GuardedRows))
+GUARDS: tuple[tuple[type, Any], ...] = (
+    (Model, Guarded),
+    (TextModel, GuardedTexts),
+    (TableModel, GuardedRows),
+)
 """Guards by the class of model that they take."""
 
 

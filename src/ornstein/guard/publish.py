@@ -147,7 +147,7 @@ class Publisher:
         return _file(self.signer.sign(data, _claim(record), _parent(source)))
 
     def beside(self, data: bytes, claim: Claim) -> File:
-        """A file that has no place for a credential, with one beside it where the policy signs. Raises OrnsteinError."""
+        """A file that has no place for a credential, with one beside it, where the policy signs. Raises as ``sign``."""
         if self.signer is None:
             return File(data)
         signed = self.signer.beside(data, claim)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COPIED = "rows that copied a rare training row were drawn again"
-LET_PASS = "copies of training rows were let pass, as was asked for"
+LET_THROUGH = "copies of training rows were let pass, as was asked for"
 Form = Literal["csv", "tsv", "parquet"]
 
 
@@ -82,10 +82,12 @@ class GuardedRows(FieldsGuard):
         """Rows, as ``TableModel.generate`` makes them.
 
         Args:
-            copies: let copies pass where the policy looks for none to hold back; `quiet`: nothing is put on record.
+            rows, seed, where, balanced, steps, progress: as there.
+            copies: let copies pass, as they do where the policy does not hold them back.
+            quiet: nothing is put on record, because nobody gets to see it.
 
         Raises:
-            UsageError, OrnsteinError: as ``TableModel.generate``, or the policy holds copies back.
+            UsageError, OrnsteinError: as there.
         """
         call, began = uuid.uuid4().hex, time.perf_counter()
         if not 0 <= seed <= MAX_SEED:
@@ -93,7 +95,13 @@ class GuardedRows(FieldsGuard):
         if not quiet:
             self.write_down([self._event("request", call, seed, steps, rows)])
         made = self.model.generate(
-            rows, seed, where=where, balanced=balanced, steps=steps, copies=copies or not self._held, progress=progress
+            rows,
+            seed,
+            where=where,
+            balanced=balanced,
+            steps=steps,
+            copies=copies or not self._held,
+            progress=progress,
         )
         record, decisions = made.record, ()
         if record.blocked:
@@ -102,11 +110,15 @@ class GuardedRows(FieldsGuard):
                 Decision(stage="output", action="transform", rule="copies", reason=COPIED, changed=changed),
             )
         elif copies:
-            decisions = (Decision(stage="output", action="allow", rule="copies", reason=LET_PASS),)
+            decisions = (Decision(stage="output", action="allow", rule="copies", reason=LET_THROUGH),)
         return self._answer(call, made.frame, seed, record.steps, record, decisions, began, record.drawn)
 
     def impute(
-        self, frame: pd.DataFrame, seed: int, steps: int | None = None, progress: Progress = lambda done, of: None
+        self,
+        frame: pd.DataFrame,
+        seed: int,
+        steps: int | None = None,
+        progress: Progress = lambda done, of: None,
     ) -> RowsAnswer:
         """A table with its gaps filled, as ``TableModel.impute``. Raises as ``make``."""
         call, began = uuid.uuid4().hex, time.perf_counter()

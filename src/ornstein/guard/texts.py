@@ -129,7 +129,9 @@ class GuardedTexts(FieldsGuard):
         ]
         if copies and (spans := self.model.copied(text, output.record.request.prompt)):
             longest = max(spans, key=lambda span: span.words)
-            finding = Finding(checker="copies", label=f"{longest.words} words", where=text[longest.start : longest.end])
+            finding = Finding(
+                checker="copies", label=f"{longest.words} words", where=text[longest.start : longest.end]
+            )
             decisions.append(
                 Decision(stage="output", action=copies.action, rule="copies", reason=COPIED, finding=finding)
             )

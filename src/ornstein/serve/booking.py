@@ -74,6 +74,7 @@ def booked(service: Service, booking: Booking, make: Callable[[], T], done: Call
     """What `make` returns. It is on the books before it begins, and all of it in store and books before this returns.
 
     Args:
+        service: on whose books.
         booking: what is asked.
         make: makes it.
         done: puts its files into the store, and says what goes into the books.
@@ -140,6 +141,8 @@ def _ended(service: Service, booking: Booking, error: BaseException, began: floa
         service.books.finish(booking.id, outcome, decisions=decisions)
     except Exception as failed:
         log.warning("a request could not be closed in the books: %s", type(failed).__name__)
-    service.metrics.ended(outcome, booking.served.name, booking.kind, time.time() - began, decisions=decisions)
+    service.metrics.ended(
+        outcome, booking.served.name, booking.kind, time.time() - began, decisions=decisions
+    )
     if outcome == "refused":
         service.watch.ended(booking.served.name, True)

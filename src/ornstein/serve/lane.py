@@ -61,13 +61,16 @@ class Lane:
         ahead = load.ahead + self._each if load.ahead else 0.0
         if ahead > self._objective or load.waiting >= self._waiting:
             late = max(ahead - self._objective, 1.0)
-            raise OverloadedError(f"too busy: {ahead:.0f} s of work lie ahead; ask again in {late:.0f} s", late)
+            raise OverloadedError(
+                f"too busy: {ahead:.0f} s of work lie ahead; ask again in {late:.0f} s", late
+            )
 
     def run(self, work: Callable[[], T], progress: Progress) -> tuple[T, float]:
         """What `work` returns, and the seconds it waited for its turn.
 
         Args:
-            work: runs alone. progress: asked before it begins, so that nobody waits for what is no longer wanted.
+            work: runs alone.
+            progress: asked before it begins, so that nobody waits for what is no longer wanted.
 
         Raises:
             What `work` and `progress` raise.

@@ -150,7 +150,9 @@ class Service:
                 **settings,
             )  # fmt: skip
 
-        one = serve_model(model, self.policy, engine, lambda name: Lane(name, self.bounds.waiting, self.objective))
+        one = serve_model(
+            model, self.policy, engine, lambda name: Lane(name, self.bounds.waiting, self.objective)
+        )
         self.metrics.watch(name, lambda: one.load)
         return one
 
@@ -222,9 +224,7 @@ class Service:
     @property
     def healthy(self) -> bool:
         """Whether it can do what it is asked: everything is loaded and the engines run."""
-        return self.state == "ready" and all(
-            served.load.failure is None for served in self.models.values()
-        )
+        return self.state == "ready" and all(served.load.failure is None for served in self.models.values())
 
     def close(self, grace: float) -> None:
         """Take nothing more, let what runs finish within `grace` seconds, and mark the rest."""

@@ -54,7 +54,11 @@ class Table:
 
 
 def write(
-    service: Service, booking: Booking, guarded: GuardedTexts, asked: Sequence[TextRequest], progress: Progress
+    service: Service,
+    booking: Booking,
+    guarded: GuardedTexts,
+    asked: Sequence[TextRequest],
+    progress: Progress,
 ) -> Texts:
     """Write texts, everything on the books. Raises as ``making.make``."""
 

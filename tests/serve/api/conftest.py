@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.api.running import Running, running
 from tests.fields import letters, table
+from tests.serve.api.running import Running, running
 from tests.small import bundle, grey
 
 __all__ = ["bundle", "grey", "keyed", "letters", "mixed", "open_server", "table"]
@@ -29,7 +29,9 @@ def keyed(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Ru
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory, grey: Path, letters: Path, table: Path) -> Iterator[Running]:
+def mixed(
+    tmp_path_factory: pytest.TempPathFactory, grey: Path, letters: Path, table: Path
+) -> Iterator[Running]:
     """A server without keys, of a model of pictures, one of text and one of rows."""
     with running(tmp_path_factory.mktemp("mixed"), grey, letters, table) as it:
         yield it

@@ -52,7 +52,10 @@ def test_classes_are_balanced(mixed: Running) -> None:
 
 
 def test_gaps_are_filled_and_what_is_known_stays(mixed: Running) -> None:
-    rows = [{"sex": "F", "age": 30, "height": None, "job": "cook"}, {"sex": None, "age": 4, "height": 110.0, "job": None}]
+    rows = [
+        {"sex": "F", "age": 30, "height": None, "job": "cook"},
+        {"sex": None, "age": 4, "height": 110.0, "job": None},
+    ]
     with mixed.http() as http:
         filled = http.post("/v1/impute", json={"data": rows, "seed": 1})
     assert filled.status_code == 200, filled.text

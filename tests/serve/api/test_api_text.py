@@ -138,7 +138,8 @@ def test_a_token_answers_again_without_making_again(mixed: Running) -> None:
     with mixed.http() as http:
         said = {"model": "letters", "prompt": "letter"}
         first, again = (
-            http.post("/v1/completions", json=said, headers={"Idempotency-Key": "one"}).json() for _ in range(2)
+            http.post("/v1/completions", json=said, headers={"Idempotency-Key": "one"}).json()
+            for _ in range(2)
         )
         assert first == again
         other = http.post("/v1/completions", json={**said, "n": 2}, headers={"Idempotency-Key": "one"})

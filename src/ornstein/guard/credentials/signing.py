@@ -138,7 +138,8 @@ class Signer:
         C2PA 2.2, section 11.4, "External manifests": it holds the hash of every byte of the file that it is about.
 
         Args:
-            data: the whole file, of any kind. claim: as of ``sign``.
+            data: the whole file, of any kind.
+            claim: as of ``sign``.
 
         Raises:
             OrnsteinError: as ``sign``, except for the kind of file.

@@ -45,7 +45,8 @@ class Settings(Config):
     """How something was asked for, without what tells it apart from others: that is personal (``Payload``).
 
     Attributes:
-        guidance: None for what has none. size: of a picture its side in pixels, of a text its tokens, of a table its rows.
+        guidance: None for what has none.
+        size: of a picture its side in pixels, of a text its tokens, of a table its rows.
     """
 
     sampler: str

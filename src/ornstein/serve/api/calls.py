@@ -63,7 +63,10 @@ class Call:
         if isinstance(served.guarded, guard):
             return served, served.guarded
         raise ApiError(
-            400, f"{served.name!r} makes {served.makes}: ask at {ROUTES[served.makes]}", "model", "wrong_model"
+            400,
+            f"{served.name!r} makes {served.makes}: ask at {ROUTES[served.makes]}",
+            "model",
+            "wrong_model",
         )
 
 

@@ -45,7 +45,8 @@ class Completion(Fields):
     """Body of ``POST /v1/completions``."""
 
     model_config = ConfigDict(
-        strict=True, json_schema_extra={"examples": [{"prompt": "In the beginning", "max_tokens": 40, "seed": 7}]}
+        strict=True,
+        json_schema_extra={"examples": [{"prompt": "In the beginning", "max_tokens": 40, "seed": 7}]},
     )
 
     prompt: str | list[str] = Field(
@@ -57,13 +58,18 @@ class Completion(Fields):
     )
     n: int | None = Field(default=None, ge=1, le=MAX_COUNT, description="Texts.")
     seed: int | None = Field(
-        default=None, ge=0, le=MAX_SEED, description="Of the first text; the next count up. Drawn where left out."
+        default=None,
+        ge=0,
+        le=MAX_SEED,
+        description="Of the first text; the next count up. Drawn where left out.",
     )
     temperature: float | None = Field(
         default=None, ge=0, le=10, description="1 is the model's own law; 0 is taken for nearly 0."
     )
     suffix: str | None = Field(
-        default=None, max_length=20_000, description="What comes after; then max_tokens says how long the hole is."
+        default=None,
+        max_length=20_000,
+        description="What comes after; then max_tokens says how long the hole is.",
     )
     echo: bool | None = Field(default=None, description="Give back the prompt, too.")
     stream: bool | None = Field(default=None, description="Reply with server-sent events, one for each text.")
@@ -177,14 +183,11 @@ def requested(body: Completion, model: TextModel) -> list[TextRequest]:
     length = section.length
     if body.max_tokens is not None and body.suffix is None:
         length = 1 + len(model.recipe.codec.encode(prompt.rstrip(" "))) + body.max_tokens
-    if body.temperature is not None:
-        temperature = max(body.temperature, COLDEST)
-    else:
-        temperature = section.temperature
+    wanted = section.temperature if body.temperature is None else body.temperature
     first = secrets.randbelow(2**32) if body.seed is None else body.seed
     values = {
         "prompt": prompt, "length": length, "steps": body.steps or section.steps,
-        "sampler": body.sampler or section.sampler, "block": body.block or section.block, "temperature": temperature,
+        "sampler": body.sampler or section.sampler, "block": body.block or section.block, "temperature": max(wanted, COLDEST),
     }  # fmt: skip
     return [checked(TextRequest, {**values, "seed": first + k}) for k in range(body.n or 1)]
 

@@ -127,11 +127,14 @@ def _job(call: Call, served: ServedPictures, kind: Kind, body: Body, form: Form 
     asked = asking.requested(body, served.model, prompt)
     return Job(
         key=call.key, served=served, kind=kind, asked=asked, form=asking.form(body, served.model), prompt=prompt,
-        count=len(asked), sources=(source,) * len(asked) if source else (), settings=_settings(call.service, body, asked, source),
+        count=len(asked), sources=(source,) * len(asked) if source else (),
+        settings=_settings(call.service, body, asked, source),
     )  # fmt: skip
 
 
-def _source(service: Service, served: ServedPictures, body: Edit | Variation, form: Form, side: int) -> Source:
+def _source(
+    service: Service, served: ServedPictures, body: Edit | Variation, form: Form, side: int
+) -> Source:
     """The picture that a form brought, looked at by the policy. Raises ApiError, UrlError."""
     bounds, model = service.bounds, served.model
     data = form.image

@@ -160,7 +160,8 @@ async def content(
     service: TheService,
     id: OutputId,
     format: Annotated[
-        Literal["png", "webp", "jpeg", "svg", "txt", "csv", "parquet", "c2pa"] | None, Query(description="As it was made where left out.")
+        Literal["png", "webp", "jpeg", "svg", "txt", "csv", "parquet", "c2pa"] | None,
+        Query(description="As it was made where left out."),
     ] = None,
     background: Annotated[
         str | None,

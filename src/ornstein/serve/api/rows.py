@@ -30,7 +30,11 @@ from ornstein.serve.writing import Table, fill
 router = APIRouter(prefix="/v1", tags=["rows"])
 MOST = 100_000  # rows of one request
 ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 504)
-MEDIA = {"json": "application/json", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+MEDIA = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
 FILES = {
     200: {
         "content": {"text/csv": {"schema": {"type": "string"}}},
@@ -105,7 +109,13 @@ async def rows(body: RowsAsked, call: Generating, token: Token = None) -> Respon
             body.rows, seed, where=body.where, balanced=body.balance, steps=body.steps, progress=progress
         )
 
-    said = {"rows": body.rows, "where": body.where, "balance": body.balance, "steps": body.steps, "format": body.format}
+    said = {
+        "rows": body.rows,
+        "where": body.where,
+        "balance": body.balance,
+        "steps": body.steps,
+        "format": body.format,
+    }
     return await _answered(call, _booking(call, served, "rows", body, seed, said), make, body.format, token)
 
 
@@ -127,7 +137,9 @@ def _booking(
 ) -> Booking:
     """What goes into the books: fields by which the same can be asked for again."""
     user = {"user": call.service.hashed(body.user)} if body.user else {}
-    settings = {name: value for name, value in {**said, "seed": seed, **user}.items() if value not in (None, [])}
+    settings = {
+        name: value for name, value in {**said, "seed": seed, **user}.items() if value not in (None, [])
+    }
     return Booking(key=call.key, served=served, kind=kind, settings=settings)
 
 
