@@ -41,13 +41,6 @@ if TYPE_CHECKING:
     from ornstein.data.manifest import Row
 
 
-KINDS = {
-    "imported": ("ornstein.imported", "ImportedModel"),
-    "table": ("ornstein.tables", "TableModel"),
-}
-"""Module and class of the models whose recipes name a kind; those of pictures name none."""
-
-
 class Model(Generator):
     """A generator.
 

@@ -39,6 +39,15 @@ def test_padding_never_shortens():
     assert_same(batch().pad(9), batch(9))
 
 
+def test_trimming_takes_away_what_no_row_needs_and_nothing_else():
+    assert_same(batch(9).trimmed(), batch())
+    assert_same(batch(9).trimmed().pad(9), batch(9))
+    assert Tokens.stack([torch.zeros(0, 6)] * 2, 4, 6).trimmed().mask.shape == (2, 1)
+    dropped = batch(9).drop(torch.tensor([False, False, True])).trimmed()
+    assert dropped.mask.sum(1).tolist() == [3, 0, 0]
+    assert dropped.states.shape == (3, 3, 6)
+
+
 def test_a_dropped_row_is_embedded_as_the_null_condition():
     torch.manual_seed(0)
     embedder = TokenEmbedder(6, 4)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.common import heed_interrupts
 from tests.train.conftest import make_pack, tiny_recipe
 
 KILLS = 10
@@ -24,6 +25,7 @@ def start(recipe: Path, run: Path) -> subprocess.Popen[str]:
         [sys.executable, "-c", code, "train", str(recipe), "--out", str(run), "--no-index"],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 from ornstein.data.pack import Pack
 from ornstein.data.pack_folder import pack_folder
 from ornstein.output import read
+from tests.common import heed_interrupts
 from tests.serve.ordered import NUDE, lines, mixed, results, write_csv
 from tests.small import Command
 
@@ -145,7 +146,7 @@ def start(bundle: Path, out: str, how: signal.Signals | None = None, after: int 
     code = f"{ending}\nfrom ornstein.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", code, "generate", "--prompts", "many.csv", "--out", out, "--model", str(bundle)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
         env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},  # a record names them
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from ornstein.output import Output
 from ornstein.request import Request, requests
 from ornstein.sample.registry import METHODS
 from ornstein.serve.engine.engine import Engine
+from ornstein.serve.engine.gather import Tick
 from tests.small import bundle, grey, model
 
 __all__ = ["bundle", "grey", "model"]
@@ -126,6 +127,20 @@ def test_how_many_rows_a_product_has_changes_bits_and_company_within_it_does_not
         torch.testing.assert_close(answers([3])[0], full[3], rtol=1e-4, atol=1e-4)
 
 
+def test_padding_of_prompts_changes_no_bit_of_bfloat16_where_processors_multiply_it() -> None:
+    """So the engine leaves it out; data tokens stand before the condition's, and their sums begin alike."""
+    shipped = Model.load("emoji")
+    if shipped.dtype != torch.bfloat16:
+        pytest.skip("this processor computes in float32")
+    with torch.inference_mode():
+        network = shipped.denoiser().network
+        told = shipped.encoder.encode(["red apple, 3D style", "", "cat"])
+        z = torch.randn(3, 64, 64, 4, generator=torch.Generator().manual_seed(0))
+        logsnr = torch.tensor([-4.0, 0.0, 4.0])
+        assert told.trimmed().mask.shape < told.mask.shape
+        assert torch.equal(network(z, logsnr, told.trimmed()), network(z, logsnr, told))
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_with_many_buckets_a_picture_is_that_of_the_model_itself(
     model: Model, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
@@ -205,3 +220,43 @@ def test_an_engine_of_classes_makes_grey_pictures(grey: Path) -> None:
     for one, other in zip(engine.make(wanted), classes.make(wanted), strict=True):
         assert np.abs(one.array.astype(int) - other.array).max() <= 1
     engine.close()
+
+
+@pytest.fixture
+def two_cores() -> Iterator[None]:
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.usefixtures("two_cores")
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_crews_make_the_same_pictures_and_each_goes_on_with_its_own(
+    model: Model, deterministic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices so short that pictures stand in line again and again: a sampler cannot go on in another thread."""
+    monkeypatch.setattr("ornstein.serve.engine.queue.SLICE", 3)
+    calls: list[Tick] = []
+    engine = Engine(model, rows=16, deterministic=deterministic, watch=calls.append)
+    wanted = asked(model, 40, 11)
+    together, theirs = arriving(engine, wanted), [model.make([request])[0] for request in wanted]
+    engine.close()
+    for one, other in zip(together, theirs, strict=True):
+        assert np.abs(one.array.astype(int) - other.array).max() <= 1, one.record.request
+        assert one.record.computation.threads == 1
+    assert max(call.rows for call in calls) <= 8
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_pictures_of_one_call_are_shared_among_crews(model: Model) -> None:
+    callers: dict[int, int] = {}
+
+    def watch(tick: Tick) -> None:
+        who = threading.get_ident()
+        callers[who] = callers.get(who, 0) + tick.rows
+
+    engine = Engine(model, rows=16, watch=watch)
+    engine.make(requests("cat", 8, 1, "", model.recipe.sampling, steps=12))
+    engine.close()
+    assert len(callers) == 2
+    assert min(callers.values()) > 0.3 * sum(callers.values())

@@ -18,19 +18,13 @@ def impute(
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "cpu",
 ) -> None:
     """Fill gaps, each row by one draw given what it tells; everything else stays as it is."""
-    from ornstein.cli.rows import bar, table_target
+    from ornstein.cli.rows import bar, of_table, table_target
     from ornstein.data.table import read_table, write_table
-    from ornstein.errors import UsageError
     from ornstein.loading import load
-    from ornstein.tables import TableModel
     from ornstein.train.device import find_device
 
     target, frame = table_target(out, force), read_table(file).frame
-    ready = load(model, find_device(device))
-    if not isinstance(ready, TableModel):
-        raise UsageError(
-            f"{model} makes {ready.recipe.items}, no rows: train one with ornstein train FILE.csv"
-        )
+    ready = of_table(load(model, find_device(device)))
     with bar("rows") as progress:
         filled = ready.impute(frame, seed, steps, progress)
     write_table(filled, target)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -49,6 +49,17 @@ def table_target(out: Path | None, force: bool) -> Path:
 def record_file(out: Path) -> Path:
     """Where the record of a table's file stands."""
     return out.with_name(f"{out.name}.json")
+
+
+def of_table(model: Any) -> TableModel:
+    """The model, if it makes rows. Raises UsageError."""
+    from ornstein.tables import TableModel
+
+    if not isinstance(model, TableModel):
+        raise UsageError(
+            f"{model.recipe.name} is no model of a table: train one with ornstein train FILE.csv"
+        )
+    return model
 
 
 def generate_rows(model: TableModel, asked: Asked, out: Path | None, force: bool, as_json: bool) -> None:

@@ -225,11 +225,9 @@ def fit_kinds(name: str, kind: Any, values: Sequence[Scalar]) -> ColumnCodec:
     rare = [v for v in ranked if v not in own]
     if len(rare) == 1 or not own or len(ranked) <= 2:  # a bucket of one is that value
         own, rare = ranked[:MOST_KINDS], ranked[MOST_KINDS:]
-    shares = [counts[value] / len(values) for value in own] + [
-        sum(counts[v] for v in rare) / len(values)
-    ] * bool(rare)
+    held = [counts[value] for value in own] + [sum(counts[value] for value in rare)] * bool(rare)
     return ColumnCodec(
-        name=name, type=kind, kinds=tuple(own), shares=tuple(shares),
+        name=name, type=kind, kinds=tuple(own), shares=tuple(count / len(values) for count in held),
         rest=tuple((value, counts[value]) for value in rare),
     )  # fmt: skip
 
@@ -257,9 +255,7 @@ def _quantiles(ordered: np.ndarray, knots: int) -> tuple[tuple[float, ...], tupl
 
 
 def _objects(values: Sequence[Scalar]) -> np.ndarray:
-    result = np.empty(len(values), dtype=object)
-    result[:] = values
-    return result
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 def _key(value: Scalar) -> Any:

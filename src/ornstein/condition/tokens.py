@@ -46,6 +46,12 @@ class Tokens:
             nn.functional.pad(self.states, (0, 0, 0, extra)), nn.functional.pad(self.mask, (0, extra))
         )
 
+    def trimmed(self) -> Tokens:
+        """The same conditions without the last places, as far as no row has a token there; one place stays."""
+        used = self.mask.any(0).nonzero()
+        length = int(used.max()) + 1 if len(used) else 1
+        return Tokens(self.states[:, :length], self.mask[:, :length])
+
     def drop(self, rows: Tensor) -> Tokens:
         """Replace rows (B,) bool by the null condition."""
         return Tokens(self.states, self.mask & ~rows[:, None].to(self.mask.device))

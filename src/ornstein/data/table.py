@@ -79,7 +79,7 @@ def refuse_doubles(names: list[str], where: str) -> None:
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a .csv, .tsv or .parquet file, whole or not at all; missing values are empty cells. Raises OrnsteinError."""
+    """Write a .csv, .tsv or .parquet file, whole or not at all. Raises OrnsteinError."""
     from ornstein.data.atomic import new_file
 
     try:

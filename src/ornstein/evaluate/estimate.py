@@ -117,6 +117,14 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - down, value + up, min(first.count, second.count))
 
 
+def plain(estimate: Estimate) -> dict[str, float | int]:
+    """An estimate as plain values, for files."""
+    return {
+        "value": round(estimate.value, 6), "low": round(estimate.low, 6), "high": round(estimate.high, 6),
+        "count": estimate.count,
+    }  # fmt: skip
+
+
 def _relative(high: float, low: float) -> float:
     """How far `high` lies above `low` on the scale of logarithms; a bound at or below zero counts as far."""
     return math.log(max(high, 1e-12) / max(low, 1e-12))

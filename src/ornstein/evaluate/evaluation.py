@@ -18,7 +18,7 @@ from ornstein.evaluate.classifier import Classifier, codes, reference_classifier
 from ornstein.evaluate.composition import composition
 from ornstein.evaluate.copying import Copying, copying
 from ornstein.evaluate.cost import Cost, cost
-from ornstein.evaluate.estimate import Estimate, of_mean
+from ornstein.evaluate.estimate import Estimate, of_mean, plain
 from ornstein.evaluate.features import FeatureNetwork, features, find_network
 from ornstein.evaluate.fidelity import Figure, fidelity
 from ornstein.evaluate.frechet import require_enough
@@ -102,12 +102,12 @@ class Evaluation:
         for figure in self.figures:
             place = found["figures"].setdefault(figure.features or "pictures", {})
             place[figure.key] = {
-                "generated": _plain(figure.generated),
-                **({"real": _plain(figure.real)} if figure.real else {}),
+                "generated": plain(figure.generated),
+                **({"real": plain(figure.real)} if figure.real else {}),
                 "better": figure.better,
             }
         found["copying"] = {name: _copying(c) for name, c in self.copying.items()}
-        found["composition"] = {kind: _plain(e) for kind, e in self.composition.items()}
+        found["composition"] = {kind: plain(e) for kind, e in self.composition.items()}
         if self.cost is not None:
             found["cost of a thousand"] = self.cost.facts()
         return found
@@ -318,13 +318,6 @@ class Evaluator:
         }  # fmt: skip
 
 
-def _plain(estimate: Estimate) -> dict[str, float | int]:
-    return {
-        "value": round(estimate.value, 6), "low": round(estimate.low, 6), "high": round(estimate.high, 6),
-        "count": estimate.count,
-    }  # fmt: skip
-
-
 def _copying_figures(network: str, found: Copying, words: Words) -> tuple[Figure, Figure]:
     return (
         Figure("flagged", network, f"flagged as likely {words.copies}", found.flagged, found.expected, "lower"),
@@ -338,4 +331,4 @@ def _copying_figures(network: str, found: Copying, words: Words) -> tuple[Figure
 
 def _copying(found: Copying) -> dict[str, Any]:
     names = "flagged", "expected", "distance", "distance_held_out", "authentic", "authentic_held_out"
-    return {"threshold": found.threshold, **{name: _plain(getattr(found, name)) for name in names}}
+    return {"threshold": found.threshold, **{name: plain(getattr(found, name)) for name in names}}

@@ -75,14 +75,14 @@ class Transformer(nn.Module):
         steer = self.level(logsnr if logsnr.ndim == 2 else logsnr[:, None])
         steer = steer + self.pooled(masked_mean(condition, condition_mask))[:, None]
         modulation = self._modulation(steer, extra, token_mask)
-        angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, extra, 0))
+        angles = nn.functional.pad(rotary_angles(coordinates, self.head_width), (0, 0, 0, extra))
         mask = self._mask(condition_mask, token_mask, length) if sight is None else sight[:, None]
-        x = torch.cat([condition + self.condition_kind, tokens + self.place(coordinates)], dim=1)
+        x = torch.cat([tokens + self.place(coordinates), condition + self.condition_kind], dim=1)
         x = self.blocks(x, modulation[..., :6, :], angles, mask, cache)
         shift, scale = (
-            modulation[:, -length:, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
+            modulation[:, :length, 6:].unbind(-2) if logsnr.ndim == 2 else modulation[..., 6:, :].unbind(-2)
         )
-        return modulate(x[:, extra:], shift, scale)
+        return modulate(x[:, :length], shift, scale)
 
     def _modulation(
         self,
@@ -97,7 +97,7 @@ class Transformer(nn.Module):
         mean = (
             raw.mean(1) if token_mask is None else masked_mean(raw.flatten(2), token_mask).view_as(raw[:, 0])
         )
-        return torch.cat([mean[:, None].expand(-1, extra, -1, -1), raw], dim=1)
+        return torch.cat([raw, mean[:, None].expand(-1, extra, -1, -1)], dim=1)
 
     @staticmethod
     def _mask(
@@ -107,4 +107,4 @@ class Transformer(nn.Module):
     ) -> Bool[Tensor, "rows 1 1 all"]:
         if token_mask is None:
             token_mask = condition_mask.new_ones(condition_mask.shape[0], length)
-        return torch.cat([condition_mask, token_mask], dim=1)[:, None, None]
+        return torch.cat([token_mask, condition_mask], dim=1)[:, None, None]

@@ -106,8 +106,7 @@ class TableRecipe(TrainedRecipe):
     @property
     def summary(self) -> str:
         names = ", ".join(column.name for column in self.codec.columns[:8])
-        more = ", …" if len(self.codec.columns) > 8 else ""
-        return f"makes rows of a table with {len(self.codec.columns)} columns ({names}{more})"
+        return f"makes rows of a table with {self.extent} ({names} …)"
 
     @property
     def use(self) -> str:

@@ -153,7 +153,29 @@ class _Draws:
 
     def __call__(self) -> Sample:
         self.calls += 1
-        return row_noise(self.seeds, self.step, self.like, self.calls - 1)
+        if isinstance(self.like, Tensor):
+            return row_noise(self.seeds, self.step, self.like, self.calls - 1)
+        return _LazyDraws(self.seeds, self.step, self.like, self.calls - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _LazyDraws(Mapping[str, Tensor]):
+    """Noise by field, drawn when it is asked for: drawing for each row takes longer than a small network's step."""
+
+    seeds: Sequence[int]
+    step: int
+    like: Mapping[str, Tensor]
+    again: int
+
+    def __getitem__(self, name: str) -> Tensor:
+        noise = row_noise(self.seeds, self.step, {name: self.like[name]}, self.again)
+        return cast(Mapping[str, Tensor], noise)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.like)
+
+    def __len__(self) -> int:
+        return len(self.like)
 
 
 @dataclass(slots=True)

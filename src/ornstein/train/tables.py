@@ -22,8 +22,8 @@ from ornstein.process.clocks import Warped
 from ornstein.recipes.recipe import Stage
 from ornstein.recipes.table import TableData, TableRecipe, table
 from ornstein.rng import stream
-from ornstein.table_rows import row_hashes
 from ornstein.tables import TableModel
+from ornstein.tables.rows import row_hashes
 from ornstein.train.objective import fields_loss
 from ornstein.train.task import Losses
 
@@ -68,7 +68,7 @@ class TableTask:
         self, recipe: TableRecipe, found: Sequence[Column], device: torch.device | str = "cpu"
     ) -> None:
         self.recipe, self.found = recipe, list(found)
-        self.model = TableModel.from_recipe(recipe, device)
+        self.model = TableModel(recipe, TableModel.from_recipe(recipe).network, device=device)
         values = {column.name: column.values for column in found}
         self.low, self.high, self.kinds = recipe.codec.encode(values)
         order = [column.name for column in recipe.codec.columns]
@@ -116,8 +116,10 @@ class TableTask:
         with torch.no_grad():
             for name, path in model.paths.items():
                 if isinstance(path, Warped):
-                    times = batch.times[name]
-                    model.network.warper(name).observe(path.own(times), errors[name].detach(), times > 0)
+                    times, lost = batch.times[name], errors[name].detach()
+                    # of a number that nothing tells of, the absolute error rises evenly, and its clock is straight
+                    lost = lost.sqrt() if batch.x[name].is_floating_point() else lost
+                    model.network.warper(name).observe(path.own(times), lost, times > 0)
             plain = torch.cat([error.detach().flatten(1) for error in errors.values()], 1).mean(1)
         return Losses(weighted, plain, batch.t)
 
@@ -127,7 +129,7 @@ class TableTask:
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> TableModel:
         """As of ``Task``."""
-        model = TableModel.from_recipe(self.recipe, self.model.device)
+        model = TableModel(self.recipe, TableModel.build(self.recipe), device=self.model.device)
         model.network.load_state_dict(weights)
         model.network.eval()
         return model
@@ -137,8 +139,8 @@ class TableTask:
         data, values = self.recipe.data, {column.name: column.values for column in self.found}
         return [
             Row(
-                id=f"row-{k}", sha256=digest, licence=data.licence, holder=data.holder, source=self.recipe.name, split=TRAIN,
-                concept="", style="", variant=0, captions=(),
+                id=f"row-{k}", sha256=digest, licence=data.licence, holder=data.holder, source=self.recipe.name,
+                split=TRAIN, concept="", style="", variant=0, captions=(),
             )
             for k, digest in enumerate(row_hashes(self.recipe.codec, values, data.salt))
         ]  # fmt: skip
@@ -160,9 +162,13 @@ def table_task(
     """The task of learning a table, all rows of it.
 
     Args:
-        frame: the rows. name: of the model. types: of columns, by name, that overrule what is found.
+        frame: the rows.
+        name: of the model.
+        types: of columns, by name, that overrule what is found.
         changes: of the recipe, ``path=value`` each; its length follows the number of rows where it is not among them.
-        licence, holder: of the table. device: to train on.
+        licence: of the table.
+        holder: of the rights in it.
+        device: to train on.
 
     Raises:
         UsageError: a table that cannot be learned from, or a change that does not fit.

@@ -7,6 +7,9 @@ pull the rest away.
 
 from __future__ import annotations
 
+from functools import cache
+
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -36,14 +39,14 @@ def aligned(pictures: Pictures, others: Pictures) -> Maps:
             step = torch.linalg.solve(
                 weighted @ slopes.mT + damping, (weighted @ error[..., None]).squeeze(-1)
             )
-            found = _whole(found) @ torch.linalg.inv(_whole(_unit(step)))
-            found = found[:, :2]
+            found = _after(found, _inverse(_unit(step)))
     return found.clamp(-FARTHEST, FARTHEST)
 
 
 def warped(x: Pictures, maps: Maps) -> Pictures:
     """Pictures seen through the maps, white where they end."""
-    grid = F.affine_grid(maps, list(x.shape), align_corners=False)
+    side = x.shape[-1]
+    grid = (_places(side) @ maps.mT).unflatten(1, (side, side))
     return 1 - F.grid_sample(1 - x, grid, align_corners=False)
 
 
@@ -60,8 +63,15 @@ def even(x: Pictures) -> Pictures:
 
 def trust(error: Float[Tensor, "pairs pixels"]) -> Float[Tensor, "pairs pixels"]:
     """Weights from 1 down to 0 of pixels, by their error against the median one (Geman & McClure)."""
-    usual = 3 * error.abs().median(1, keepdim=True).values + 0.2
+    usual = 3 * _median(error.abs()) + 0.2
     return (1 + (error / usual).square()).square().reciprocal()
+
+
+@cache
+def _places(side: int) -> Float[Tensor, "pixels 3"]:
+    """Homogeneous coordinates of the pixels' centres, row by row; a picture spans [-1, 1]."""
+    along = (torch.arange(side) + 0.5) * 2 / side - 1
+    return torch.stack([along.repeat(side), along.repeat_interleave(side), torch.ones(side**2)], dim=1)
 
 
 def _slopes(x: Pictures) -> Float[Tensor, "pairs 8 pixels"]:
@@ -81,6 +91,21 @@ def _unit(step: Float[Tensor, "pairs 8"]) -> Maps:
     return torch.eye(2, 3) + step[:, :6].unflatten(1, (2, 3)).clamp(-LONGEST, LONGEST)
 
 
-def _whole(maps: Maps) -> Float[Tensor, "pairs 3 3"]:
-    """With the third row of homogeneous coordinates."""
-    return torch.cat([maps, torch.tensor([[[0.0, 0.0, 1.0]]]).expand(len(maps), 1, 3)], dim=1)
+def _inverse(maps: Maps) -> Maps:
+    """The maps back."""
+    (a, b, x), (c, d, y) = (row.unbind(1) for row in maps.unbind(1))
+    inverse = torch.stack([d, -b, b * y - d * x, -c, a, c * x - a * y], 1) / (a * d - b * c)[:, None]
+    return inverse.unflatten(1, (2, 3))
+
+
+def _after(second: Maps, first: Maps) -> Maps:
+    """One map after another."""
+    turned = second[:, :, :2] @ first
+    turned[:, :, 2] += second[:, :, 2]
+    return turned
+
+
+def _median(x: Float[Tensor, "pairs pixels"]) -> Float[Tensor, "pairs 1"]:
+    """The lower median; numpy finds it in vectors, in a fraction of the time."""
+    middle = (x.shape[1] - 1) // 2
+    return torch.from_numpy(np.partition(x.numpy(), middle, axis=1)[:, middle, None])

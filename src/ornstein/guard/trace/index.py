@@ -47,6 +47,7 @@ from ornstein.guard.trace.verifier import (
     loaded,
     weighed,
 )
+from ornstein.net.packed import PackedLinear
 
 FORMAT = 2
 AT_ONCE = 64  # pictures looked up at a time
@@ -97,8 +98,9 @@ class Index:
         return ready(self.config, self.weights)
 
     @cached_property
-    def _unit(self) -> Float[Tensor, "pictures width"]:
-        return F.normalize(self.vectors.float(), dim=1)
+    def _unit(self) -> PackedLinear:
+        """The cosines of unit vectors with every picture's, as a layer: a plain product takes six times as long."""
+        return PackedLinear(F.normalize(self.vectors.float(), dim=1), None, torch.float32)
 
     def look(self, pictures: np.ndarray, k: int = 1) -> Found:
         """The `k` pictures that each of uint8 (B, H, W, C) ones is most like; as many as there are, at most."""

@@ -21,6 +21,9 @@ from ornstein.guard.trace.likeness import SIDE, compared
 MOST = 6.0  # deviations from the mean that a number may have; beyond, nothing was learned
 WIDEST = 4096  # layer; a forged shape must not take memory
 CANDIDATES = 12  # pictures that are laid beside each
+TOGETHER = (
+    16  # pictures whose views are compared with all that is known in one product, which reads the index once
+)
 
 
 class VerifierConfig(Config):
@@ -82,23 +85,35 @@ class Candidates:
 def candidates(
     seen: Float[Tensor, "views rows 3 side side"],
     described: Float[Tensor, "views rows width"],
-    known: Float[Tensor, "pictures width"],
+    known: nn.Module,
     reach: int,
     own: Int[Tensor, " rows"] | None = None,
 ) -> Candidates:
-    """The nearest of the `known` pictures, by the nearest view of each picture; never the one at its `own` place."""
-    cosine = described[0] @ known.T
-    view = torch.zeros_like(cosine, dtype=torch.uint8)
-    for place in range(1, len(described)):
-        other = described[place] @ known.T
-        view.masked_fill_(other > cosine, place)
-        torch.maximum(cosine, other, out=cosine)
+    """The nearest of the pictures whose unit vectors are the weights of `known`, by the nearest view of each picture;
+    never the one at its `own` place.
+    """
+    parts = [
+        _nearest(described[:, start : start + TOGETHER], known, reach, None if own is None else own[start:])
+        for start in range(0, described.shape[1], TOGETHER)
+    ]
+    where, cosine, view = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Candidates(where, cosine, view, seen[view, torch.arange(len(view))[:, None]])
+
+
+def _nearest(
+    described: Float[Tensor, "views rows width"],
+    known: nn.Module,
+    reach: int,
+    own: Int[Tensor, " others"] | None,
+) -> tuple[Int[Tensor, "rows reach"], Float[Tensor, "rows reach"], Int[Tensor, "rows candidates"]]:
+    """Where the nearest are, their cosines, and the view that is nearest to each of the first."""
+    cosines = known(described.flatten(0, 1)).unflatten(0, described.shape[:2])
+    best = cosines.amax(0)
+    rows = torch.arange(len(best))[:, None]
     if own is not None:
-        cosine[torch.arange(len(cosine)), own] = -torch.inf
-    top = cosine.topk(min(reach, len(known) - (own is not None)), dim=1)
-    first = view.gather(1, top.indices[:, :CANDIDATES]).long()
-    rows = torch.arange(len(first))[:, None]
-    return Candidates(top.indices, top.values, first, seen[first, rows])
+        best[rows, own[: len(best), None]] = -torch.inf
+    top = best.topk(min(reach, best.shape[1] - (own is not None)), dim=1)
+    return top.indices, top.values, cosines[:, rows, top.indices[:, :CANDIDATES]].argmax(0)
 
 
 def weighed(

@@ -106,9 +106,11 @@ def _change(picture: np.ndarray, codes: np.ndarray) -> np.ndarray:
     deviation = np.sqrt(np.maximum(both(around, seen * seen) - both(around, seen) ** 2, 0))
     limit = np.minimum(FLAT + BUSY * deviation, MOST)
     visible = picture[..., 3] / np.float32(255) if picture.shape[-1] == 4 else np.float32(1)
+    planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
     change, speed, best, highest = np.zeros_like(seen), np.zeros_like(seen), np.zeros_like(seen), -np.inf
     for step in range(1, STEPS + 1):
-        votes, owed = votes_of(worn(_seen(_changed(picture, change))), STRICT if step <= HARD else LENIENT)
+        now = np.moveaxis(_changed_planes(planes, change), 0, -1)
+        votes, owed = votes_of(worn(_seen(now)), STRICT if step <= HARD else LENIENT)
         lengths = np.linalg.norm(votes, axis=(1, 2), keepdims=True) + np.float32(1e-6)
         scores = (votes * chips).sum((1, 2), keepdims=True) / lengths
         if (reached := float(np.minimum(scores, TARGET).mean())) > highest:
@@ -126,7 +128,7 @@ def _change(picture: np.ndarray, codes: np.ndarray) -> np.ndarray:
 def _favoured(seen: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """The code that brightnesses (B, N, N) show most already, to either reader: it needs the least change."""
     votes = np.concatenate([votes_of(seen, care)[0] for care in READERS])
-    return codes[(_units(votes) @ codes.T).min(0).argmax()]
+    return codes[np.einsum("vc,kc->vk", _units(votes), codes).min(0).argmax()]
 
 
 def _units(votes: np.ndarray) -> np.ndarray:
@@ -137,18 +139,26 @@ def _units(votes: np.ndarray) -> np.ndarray:
 
 def _changed(picture: np.ndarray, change: np.ndarray) -> np.ndarray:
     """A picture (H, W, C) whose colour is brighter by (H, W) levels where it is opaque; never beyond alpha."""
-    made, highest = picture.copy(), np.float32(255)
-    if picture.shape[-1] == 4:
-        highest = picture[..., 3:].astype(np.float32)
-        change = change * highest[..., 0] / 255
-    moved = np.rint(picture[..., :3] + change[..., None])
-    made[..., :3] = np.maximum(np.minimum(moved, highest), 0)
+    made = _changed_planes(np.ascontiguousarray(picture.transpose(2, 0, 1)), change)
+    return np.ascontiguousarray(made.transpose(1, 2, 0))
+
+
+def _changed_planes(planes: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """As ``_changed``, of a picture (C, H, W), whose channels are each in one piece: that takes a third of the time."""
+    made, highest = planes.copy(), np.float32(255)
+    if len(planes) == 4:
+        highest = planes[3].astype(np.float32)
+        change = change * highest / 255
+    moved = np.rint(planes[:3] + change)
+    made[:3] = np.maximum(np.minimum(moved, highest), 0)
     return made
 
 
 def _seen(picture: np.ndarray) -> np.ndarray:
     """Brightness before white, float32 (H, W)."""
-    bright = picture[..., :3] @ LUMA if picture.shape[-1] > 1 else picture[..., 0].astype(np.float32)
+    bright = picture[..., 0].astype(np.float32)
+    if picture.shape[-1] > 1:  # no product of matrices: for those BLAS wakes threads that then spin
+        bright = bright * LUMA[0] + picture[..., 1] * LUMA[1] + picture[..., 2] * LUMA[2]
     return bright + (255 - picture[..., 3]) if picture.shape[-1] == 4 else bright
 
 

@@ -30,6 +30,9 @@ BUCKETS = {"cpu": tuple(range(1, 17)), "cuda": (1, 2, 4, 8, 16, 32, 64, 128)}
 """Rows of a network call. A processor gains nothing from fewer shapes than these, and pays for every row that fills a
 bucket up (``docs/engine.md`` has the times)."""
 
+CREWS, FEWEST = 2, 8
+"""Threads that call the network on a processor; rows that each of them must have, or there is but one."""
+
 DECODING = 2
 """Pictures decoded at once, of all callers; codecs that are networks take memory."""
 
@@ -39,7 +42,8 @@ class Engine:
 
     Args:
         model: what makes them.
-        rows: of the network, that the pictures running ask for together; as a guided batch of the model if None.
+        rows: of the network, that the pictures running ask for together; as a guided batch of the model for each of
+            the threads that call it, if None.
         deterministic: every call has that many rows, so that no bit of a picture depends on the company it has.
         waiting: pictures that may stand in line before ``admit`` refuses.
         objective: seconds of work that may lie ahead of a call that is admitted.
@@ -64,12 +68,13 @@ class Engine:
         self.model, self.deterministic = model, deterministic
         if rows is not None and not 1 <= rows <= MAX_BUCKET:
             raise UsageError(f"rows must be 1 to {MAX_BUCKET}, not {rows}")
-        self.rows = rows or 2 * model.rows(model.recipe.sampling.size)[0]
+        self._crews = self._shared(rows)
+        self.rows = rows or self._crews * 2 * model.rows(model.recipe.sampling.size)[0]
         self._waiting, self._objective = waiting, objective
         self._encoding, self._decoding = Lock(), BoundedSemaphore(DECODING)
         with self._encoding, torch.inference_mode():
             network = model.denoiser().network
-        self._worker = Worker(network, self.rows, self._buckets, share, watch)
+        self._worker = Worker(network, self.rows, self._crews, deterministic, self._buckets, share, watch)
 
     def make(
         self,
@@ -95,6 +100,7 @@ class Engine:
             UsageError: what this model cannot do, before anything runs. OrnsteinError: a picture failed, or the engine
                 is closed.
         """
+        torch.get_num_threads()  # a thread's first question sets its own number to the process's; rounding follows it
         given = list(sources) or [None] * len(asked)
         with self._encoding:
             self.model.check(asked, given)
@@ -162,7 +168,7 @@ class Engine:
         with self._encoding, torch.inference_mode():
             next(states)
         shown, unit = previews.after(asked.steps) if previews else (), self._unit(asked.request)
-        weight = min(_rows(asked.request) * unit, max(self.rows / 2, 1))
+        weight = min(_rows(asked.request) * unit, max(self.rows / max(2, self._crews), 1))
         return Picture(call, which, asked.request.seed, states, shown, unit, weight, self._cost(asked), since)
 
     def _states(self, asked: Asked, imprint: Imprint | None) -> Iterator[State]:
@@ -194,13 +200,20 @@ class Engine:
 
     def _most(self, size: int) -> int:
         """Rows that a call for pictures of `size` may have."""
-        return min(self.rows, 2 * self.model.rows(size)[0])
+        return min(self.rows // self._crews, 2 * self.model.rows(size)[0])
 
     def _buckets(self, most: int) -> Sequence[int]:
         """Of calls of so many rows at most."""
         if self.deterministic:
             return (most,)
         return (*(size for size in BUCKETS[self.model.device.type] if size < most), most)
+
+    def _shared(self, rows: int | None) -> int:
+        """Threads that call the network: a GPU's kernels stand in one queue anyway."""
+        if self.model.device.type != "cpu":
+            return 1
+        most = CREWS if rows is None else min(CREWS, rows // FEWEST)
+        return max(1, min(most, torch.get_num_threads()))
 
     def _cost(self, asked: Asked) -> float:
         """Evaluations of a picture, at most, counted in those of the model's own size."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ornstein.condition.tokens import Tokens
 from ornstein.denoise.bucketed import Bucketed
 from ornstein.denoise.precondition import Network
 
@@ -58,7 +59,7 @@ class Tick:
     """One call of the network.
 
     Attributes:
-        rows: that were asked for. bucket: rows that were computed. seconds: that it took.
+        rows: that were asked for. bucket: rows that were computed. seconds: that it took of the whole machine.
     """
 
     rows: int
@@ -67,7 +68,10 @@ class Tick:
 
 
 def answer(
-    asked: Sequence[Evaluation], network: Callable[[int], Bucketed], watch: Callable[[Tick], None]
+    asked: Sequence[Evaluation],
+    network: Callable[[int], Bucketed],
+    watch: Callable[[Tick], None],
+    part: float = 1.0,
 ) -> None:
     """Answer evaluations in as few calls as there are kinds; a call that fails fails only those that are in it.
 
@@ -75,6 +79,7 @@ def answer(
         asked: in any order.
         network: for calls of so many rows at most.
         watch: told of every call.
+        part: of the machine, that the calls have.
     """
     kinds: dict[Hashable, list[Evaluation]] = {}
     for evaluation in asked:
@@ -87,7 +92,8 @@ def answer(
             for evaluation in alike:
                 evaluation.answer = error
             continue
-        seconds, rows = time.perf_counter() - started, sum(len(evaluation.z) for evaluation in alike)
+        seconds = part * (time.perf_counter() - started)
+        rows = sum(len(evaluation.z) for evaluation in alike)
         for evaluation in alike:
             evaluation.seconds = seconds * len(evaluation.z) / rows
         watch(Tick(rows, bucket, seconds))
@@ -101,8 +107,19 @@ def _answer(alike: Sequence[Evaluation], network: Bucketed) -> int:
         return len(first.z)
     z = torch.cat([evaluation.z for evaluation in alike])
     logsnr = torch.cat([evaluation.logsnr for evaluation in alike])
-    columns = zip(*(evaluation.condition.tensors for evaluation in alike), strict=True)
-    made = network(z, logsnr, Told(tuple(torch.cat(column) for column in columns)))
+    made = network(z, logsnr, _told(alike, network))
     for evaluation, part in zip(alike, made.split([len(e.z) for e in alike]), strict=True):
         evaluation.answer = part
     return sum(bucket for _, bucket in network.calls(len(z)))
+
+
+def _told(alike: Sequence[Evaluation], network: Bucketed) -> Told:
+    """The conditions of all. On a processor padding that nobody needs is left out, which changes no bit of bfloat16
+    (``docs/engine.md``); not where there is one bucket, since there no product ever has another shape.
+    """
+    columns = zip(*(evaluation.condition.tensors for evaluation in alike), strict=True)
+    tensors = tuple(torch.cat(column) for column in columns)
+    free = len(network.sizes) > 1 and tensors and tensors[0].device.type == "cpu"
+    if free and isinstance(alike[0].condition, Tokens):
+        tensors = Tokens(*tensors).trimmed().tensors
+    return Told(tensors)

@@ -107,7 +107,7 @@ class Call:
 
 @dataclass(eq=False)
 class Picture:
-    """A picture that is being made; only the engine's thread moves it.
+    """A picture that is being made; only one of the engine's threads moves it.
 
     Attributes:
         call: that it belongs to. which: of its pictures. seed: of its noise.
@@ -117,6 +117,7 @@ class Picture:
         weight: room it takes while it runs. cost: of all its evaluations, about.
         since: when it began to wait, by ``time.perf_counter``.
         evaluation: what it asks for now. evaluations, waited, computed: as of ``Spent``.
+        crew: the thread that moves it, which a greenlet cannot leave; None until one has begun.
     """
 
     call: Call
@@ -133,6 +134,7 @@ class Picture:
     waited: float = 0.0
     computed: float = 0.0
     running: greenlet | None = None
+    crew: object = None
 
     @property
     def done(self) -> bool:

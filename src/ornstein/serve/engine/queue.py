@@ -147,14 +147,19 @@ class FairQueue(Generic[T]):
             lane.since = now
         lane.line.append(item)
 
-    def take(self, room: float) -> T | None:
-        """The one whose turn it is, if it fits; none overtakes it, and room comes within a slice."""
-        waiting = [owner for owner in self._owners.values() if any(lane.line for lane in owner.lanes)]
-        if not waiting:
+    def take(self, room: float, may: Callable[[T], bool] = lambda item: True) -> T | None:
+        """The one whose turn it is among those that may run, if it fits; none overtakes it, and room comes within a
+        slice.
+        """
+        ready = {
+            owner: [lane for lane in owner.lanes if lane.line and may(lane.line[0])]
+            for owner in self._owners.values()
+        }
+        if not any(ready.values()):
             return None
         now = self._now()
-        owner = min(waiting, key=lambda turn: turn.rank(now))
-        lane = min((lane for lane in owner.lanes if lane.line), key=lambda turn: turn.rank(now))
+        owner = min((owner for owner, lanes in ready.items() if lanes), key=lambda turn: turn.rank(now))
+        lane = min(ready[owner], key=lambda turn: turn.rank(now))
         if lane.line[0].weight > room:
             return None
         item = lane.line.popleft()

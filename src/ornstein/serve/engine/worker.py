@@ -1,4 +1,4 @@
-"""The engine's thread: who runs, one network call for all of them, and again."""
+"""The engine's threads: who runs, one network call for all of them, and again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -45,14 +45,35 @@ class Load:
     failure: str | None = None
 
 
-class Worker:
-    """Runs pictures together, in a thread of its own.
+@dataclass(eq=False)
+class Crew:
+    """One thread of a worker, and the pictures that it runs.
 
-    Its products are shared by as many threads as those of the thread that made it, whatever others do with theirs.
+    Attributes:
+        rows: that these may ask for together. threads: that share its products now.
+    """
+
+    rows: float
+    threads: int = 0
+    running: list[Picture] = field(default_factory=list)
+
+    @property
+    def taken(self) -> float:
+        """Rows that are not free."""
+        return sum(picture.weight for picture in self.running)
+
+
+class Worker:
+    """Runs pictures together, in threads of its own: crews, each with pictures and cores of its own.
+
+    Their products are shared by as many threads as those of the thread that made it, whatever others do with theirs.
+    Two crews of a core each make more than one of two cores: one computes while the other thinks about its next steps,
+    and while something else wants a core no half of a product has to wait for its other half.
 
     Args:
         network: that it calls.
-        rows: that all pictures running ask for together.
+        rows: that all pictures running ask for together. crews: that share them evenly.
+        fixed: whether a crew has the same cores always; else it has all of them while no other has anything to do.
         buckets: rows that a call may have, rising, where it may have so many at most.
         share: of an owner.
         watch: told after every network call.
@@ -62,21 +83,29 @@ class Worker:
         self,
         network: Network,
         rows: int,
+        crews: int,
+        fixed: bool,
         buckets: Callable[[int], Sequence[int]],
         share: Callable[[str], float],
         watch: Callable[[Tick], None],
     ) -> None:
-        self.rows = rows
+        self.rows, self._fixed = rows, fixed
         self._network, self._buckets, self._watch = network, buckets, watch
         self._changed = threading.Condition()  # guards all that follows
-        self._queue, self._running = FairQueue[Picture](share), list[Picture]()
+        self._queue = FairQueue[Picture](share)
+        self._crews = [Crew(rows / crews) for _ in range(crews)]
         self._calls: set[Call] = set()
         self._closing = False
         self._failure: str | None = None
         self._worked, self._seconds = 0.0, 0.0
-        self.threads = torch.get_num_threads()
-        self._thread = threading.Thread(target=self._work, name="ornstein-engine", daemon=True)
-        self._thread.start()
+        self._cores = torch.get_num_threads()
+        self.threads = max(1, self._cores // crews)
+        self._threads = [
+            threading.Thread(target=self._work, args=(crew,), name="ornstein-engine", daemon=True)
+            for crew in self._crews
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def open(self, owner: str, pictures: int, work: float) -> Call:
         """A call of an owner, for so many pictures of so much work. Raises OrnsteinError where there is no engine."""
@@ -107,13 +136,14 @@ class Worker:
             self._closing = True
             self._changed.wait_for(lambda: not self._calls or self._failure is not None, grace)
         self._fail(CLOSED)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     @property
     def load(self) -> Load:
         """How busy it is."""
         with self._changed:
-            running, speed = len(self._running), self._speed
+            running, speed = sum(len(crew.running) for crew in self._crews), self._speed
             ahead = self._queue.work / speed if speed else 0.0
             waiting = max(self._queue.pictures - running, 0)
             return Load(waiting, running, ahead, self.rows, speed, self._failure)
@@ -127,20 +157,19 @@ class Worker:
     def _speed(self) -> float:
         return self._worked / self._seconds if self._seconds else 0.0
 
-    def _work(self) -> None:
+    def _work(self, crew: Crew) -> None:
         reason = CLOSED
         torch.get_num_threads()  # a thread's first question resets its own number to the process's
-        torch.set_num_threads(self.threads)
         try:
             with torch.inference_mode():
-                while self._turn():
-                    self._tick()
+                while self._turn(crew):
+                    self._tick(crew)
         except Exception as error:  # nobody may wait for a thread that is no more
             reason = f"the engine broke down: {one_line(error)}"
             logger.exception(reason)
         finally:
             self._fail(reason)
-            for picture in self._running:
+            for picture in crew.running:
                 picture.give_up()
 
     def _fail(self, reason: str) -> None:
@@ -150,19 +179,20 @@ class Worker:
                 call.messages.put(Failed(OrnsteinError(self._failure)))
             self._changed.notify_all()
 
-    def _turn(self) -> bool:
+    def _turn(self, crew: Crew) -> bool:
         """Let those who are done leave, and those whose turn it is come in; False at the end."""
         with self._changed:
             while self._failure is None:
-                self._settle()
-                if self._running:
+                self._settle(crew)
+                if crew.running:
+                    self._share(crew)
                     return True
                 self._changed.wait()
             return False
 
-    def _settle(self) -> None:
+    def _settle(self, crew: Crew) -> None:
         staying: list[Picture] = []
-        for picture in self._running:
+        for picture in crew.running:
             if picture.done or not picture.call.wanted:
                 picture.give_up()
                 self._queue.leave(picture)
@@ -171,21 +201,40 @@ class Worker:
                 self._queue.put_back(picture)
             else:
                 staying.append(picture)
-        room = self.rows - sum(picture.weight for picture in staying)
-        while (picture := self._queue.take(room)) is not None:
+        crew.running = staying
+        while (picture := self._next(crew)) is not None:
             picture.waited += time.perf_counter() - picture.since
-            staying.append(picture)
-            room -= picture.weight
-        self._running = staying
+            picture.crew = crew
+            crew.running.append(picture)
+        if self._queue.waiting and len(self._crews) > 1:
+            self._changed.notify_all()  # what this crew left may be for one that sleeps
 
-    def _tick(self) -> None:
-        """One evaluation of every picture that runs."""
+    def _next(self, crew: Crew) -> Picture | None:
+        """Whose turn it is, if this crew has room: one that it began, or a new one if no other crew has less to do."""
+        least = all(crew.taken <= other.taken for other in self._crews)
+
+        def may(picture: Picture) -> bool:
+            return least if picture.crew is None else picture.crew is crew
+
+        return self._queue.take(crew.rows - crew.taken, may)
+
+    def _share(self, crew: Crew) -> None:
+        """Give a crew its cores."""
+        alone = not any(other.running for other in self._crews if other is not crew)
+        threads = self._cores if alone and not self._fixed else self.threads
+        if threads != crew.threads:
+            torch.set_num_threads(threads)  # of this thread alone
+            crew.threads = threads
+
+    def _tick(self, crew: Crew) -> None:
+        """One evaluation of every picture that a crew runs."""
         started = time.perf_counter()
-        for picture in self._running:
+        for picture in crew.running:
             if picture.running is None:
                 picture.advance()
-        asking = [(picture, picture.evaluation) for picture in self._running if picture.evaluation]
-        answer([evaluation for _, evaluation in asking], self._bucketed, self._watch)
+        asking = [(picture, picture.evaluation) for picture in crew.running if picture.evaluation]
+        part = crew.threads / max(crew.threads, self._cores)
+        answer([evaluation for _, evaluation in asking], self._bucketed, self._watch, part)
         for picture, _ in asking:
             picture.advance()
         with self._changed:
@@ -195,7 +244,7 @@ class Worker:
                 self._queue.spend(picture, done)
                 work += done
             self._worked = FADING * self._worked + work
-            self._seconds = FADING * self._seconds + time.perf_counter() - started
+            self._seconds = FADING * self._seconds + part * (time.perf_counter() - started)
 
     def _bucketed(self, most: int) -> Bucketed:
         return Bucketed(self._network, self._buckets(most))
