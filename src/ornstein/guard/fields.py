@@ -57,7 +57,9 @@ class FieldsGuard:
             OrnsteinError: it cannot be signed, or cannot be put on record.
         """
         made = self.publisher.beside(data, claim)
-        self.write_down([event.model_copy(update={"outputs": (made.sha256,), "note": made.note})])
+        self.write_down(
+            [event.model_copy(update={"outputs": (made.sha256,), "note": event.note or made.note})]
+        )
         return made
 
     def write_down(self, events: Sequence[Event]) -> None:

@@ -17,8 +17,8 @@ from ornstein.guard.policy import Policy
 from ornstein.guard.publish import File
 from ornstein.guard.records.entry import Event, Said
 from ornstein.request import MAX_SEED, Progress
-from ornstein.table_rows import TableRecord
 from ornstein.tables import TableModel
+from ornstein.tables.rows import TableRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,12 @@ class GuardedRows(FieldsGuard):
         """Rows, as ``TableModel.generate`` makes them.
 
         Args:
-            rows, seed, where, balanced, steps, progress: as there.
+            rows: how many.
+            seed: of all of them.
+            where: conditions that every row meets.
+            balanced: a column whose values are to be equally frequent.
+            steps: of the sampler.
+            progress: told (rows done, rows in all).
             copies: let copies pass, as they do where the policy does not hold them back.
             quiet: nothing is put on record, because nobody gets to see it.
 

@@ -7,7 +7,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ornstein.config import parse
 from ornstein.drawing import NOTHING, Spent
+from ornstein.errors import UsageError
+from ornstein.guard.credentials.claim import Claim
 from ornstein.guard.decision import Decision, Finding, RefusedError, strictest, told
 from ornstein.guard.fields import FieldsGuard
 from ornstein.guard.policy import Policy
@@ -66,6 +69,29 @@ class GuardedTexts(FieldsGuard):
         self._read(output)
         return output.spent
 
+    def requests(
+        self,
+        prompt: str,
+        n: int,
+        seed: int,
+        *,
+        length: int | None = None,
+        steps: int | None = None,
+        sampler: str | None = None,
+        block: int | None = None,
+        temperature: float | None = None,
+    ) -> list[TextRequest]:
+        """Requests for `n` texts, everything as of ``TextModel.generate``. Raises UsageError."""
+        section = self.model.recipe.sampling
+        values = {
+            "prompt": prompt, "length": length or section.length, "steps": steps or section.steps,
+            "sampler": sampler or section.sampler, "block": block or section.block,
+            "temperature": temperature or section.temperature,
+        }  # fmt: skip
+        if n < 1:
+            raise UsageError(f"at least one text must be asked for, not {n}")
+        return [parse(TextRequest, {**values, "seed": seed + k}) for k in range(n)]
+
     def make(
         self, asked: Sequence[TextRequest], *, progress: Progress = lambda done, of: None
     ) -> list[TextAnswer]:
@@ -92,10 +118,19 @@ class GuardedTexts(FieldsGuard):
         going = [(answer, answer.output) for answer in answers if answer.output is not None]
         return [self._file(answer, output) for answer, output in going]
 
+    def document(self, answers: Sequence[TextAnswer], data: bytes) -> File:
+        """One file that holds several texts that go out; its credential tells how the first was made."""
+        going = [(answer, answer.output) for answer in answers if answer.output is not None]
+        event = self._outcome(going[0][0])
+        note = f"{len(going)} texts in one file" if going[1:] else ""
+        return self.publish(data, self._claim(going[0][1]), event.model_copy(update={"note": note}))
+
     def _file(self, answer: TextAnswer, output: TextOutput) -> File:
-        asked, took = output.record.request, output.spent.evaluations
-        claim = self.claim(asked.seed, asked.sampler, asked.steps, took, asked.prompt)
-        return self.publish(f"{output.text}\n".encode(), claim, self._outcome(answer))
+        return self.publish(f"{output.text}\n".encode(), self._claim(output), self._outcome(answer))
+
+    def _claim(self, output: TextOutput) -> Claim:
+        asked = output.record.request
+        return self.claim(asked.seed, asked.sampler, asked.steps, output.spent.evaluations, asked.prompt)
 
     def _settled(self, answer: TextAnswer) -> TextAnswer:
         """Read a text; write a copy again with other seeds, as often as the policy says."""

@@ -14,7 +14,6 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response, StreamingResponse
 
 from ornstein.condition.holes import parse
-from ornstein.config import parse as checked
 from ornstein.data.text import SHINGLE
 from ornstein.guard.texts import GuardedTexts
 from ornstein.request import MAX_SEED, Progress
@@ -160,7 +159,7 @@ async def completions(body: Completion, call: Generating, token: Token = None) -
 
     def work(progress: Progress) -> Reply:
         def make() -> tuple[str, Reply]:
-            asked = requested(body, guarded.model)
+            asked = requested(body, guarded)
             booking = Booking(
                 key=call.key, served=served, kind="completion", prompt=asked[0].prompt,
                 settings=_settings(call, body, asked[0]), count=len(asked),
@@ -177,19 +176,17 @@ async def completions(body: Completion, call: Generating, token: Token = None) -
     return Response(reply.body, reply.status, media_type="application/json")
 
 
-def requested(body: Completion, model: TextModel) -> list[TextRequest]:
+def requested(body: Completion, guarded: GuardedTexts) -> list[TextRequest]:
     """The texts that a body asks for. Raises UsageError, ApiError: what this model cannot do."""
-    prompt, section = _prompt(body), model.recipe.sampling
-    length = section.length
+    prompt, length = _prompt(body), None
     if body.max_tokens is not None and body.suffix is None:
-        length = 1 + len(model.recipe.codec.encode(prompt.rstrip(" "))) + body.max_tokens
-    wanted = section.temperature if body.temperature is None else body.temperature
-    first = secrets.randbelow(2**32) if body.seed is None else body.seed
-    values = {
-        "prompt": prompt, "length": length, "steps": body.steps or section.steps,
-        "sampler": body.sampler or section.sampler, "block": body.block or section.block, "temperature": max(wanted, COLDEST),
-    }  # fmt: skip
-    return [checked(TextRequest, {**values, "seed": first + k}) for k in range(body.n or 1)]
+        length = 1 + len(guarded.model.recipe.codec.encode(prompt.rstrip(" "))) + body.max_tokens
+    temperature = None if body.temperature is None else max(body.temperature, COLDEST)
+    seed = secrets.randbelow(2**32) if body.seed is None else body.seed
+    return guarded.requests(
+        prompt, body.n or 1, seed, length=length, steps=body.steps, sampler=body.sampler, block=body.block,
+        temperature=temperature,
+    )  # fmt: skip
 
 
 def _prompt(body: Completion) -> str:
