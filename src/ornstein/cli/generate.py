@@ -153,6 +153,8 @@ def generate(
     from ornstein.guard.answer import held_back
     from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
+    from ornstein.guard.rows import GuardedRows
+    from ornstein.guard.texts import GuardedTexts
     from ornstein.loading import load
     from ornstein.model import Model
     from ornstein.output import file_form
@@ -168,7 +170,7 @@ def generate(
     if isinstance(ready, TableModel):
         refuse_options({"prompts": rows, "source": source, "size": size}, "a model of rows")
         asked_rows = table_rows.Asked(number, seed, tuple(where or ()), balance, steps, allow_copies)
-        table_rows.generate_rows(ready, asked_rows, out, force, as_json)
+        table_rows.generate_rows(GuardedRows(ready, rules), asked_rows, out, force, as_json)
         return
     refuse_options(of_rows, "a model of anything but rows")
     words = {"length": length, "block": block, "temperature": temperature}
@@ -177,7 +179,14 @@ def generate(
                    "background": background, "negative": negative or None, "prompts": rows}  # fmt: skip
         refuse_options(options, "a model of text")
         generate_text.write(
-            ready, prompts, n, seed, {"steps": steps, "sampler": sampler, **words}, out, as_json, force
+            GuardedTexts(ready, rules),
+            prompts,
+            n,
+            seed,
+            {"steps": steps, "sampler": sampler, **words},
+            out,
+            as_json,
+            force,
         )
         return
     refuse_options(words, "a model of pictures")
