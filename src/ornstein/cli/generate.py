@@ -153,6 +153,8 @@ def generate(
     from ornstein.guard.answer import held_back
     from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
+    from ornstein.guard.rows import GuardedRows
+    from ornstein.guard.texts import GuardedTexts
     from ornstein.loading import load
     from ornstein.model import Model
     from ornstein.output import file_form
@@ -168,7 +170,7 @@ def generate(
     if isinstance(ready, TableModel):
         refuse_options({"prompts": rows, "source": source, "size": size}, "a model of rows")
         asked_rows = table_rows.Asked(number, seed, tuple(where or ()), balance, steps, allow_copies)
-        table_rows.generate_rows(ready, asked_rows, out, force, as_json)
+        table_rows.generate_rows(GuardedRows(ready, rules), asked_rows, out, force, as_json)
         return
     refuse_options(of_rows, "a model of anything but rows")
     words = {"length": length, "block": block, "temperature": temperature}
@@ -177,7 +179,14 @@ def generate(
                    "background": background, "negative": negative or None, "prompts": rows}  # fmt: skip
         refuse_options(options, "a model of text")
         generate_text.write(
-            ready, prompts, n, seed, {"steps": steps, "sampler": sampler, **words}, out, as_json, force
+            GuardedTexts(ready, rules),
+            prompts,
+            n,
+            seed,
+            {"steps": steps, "sampler": sampler, **words},
+            out,
+            as_json,
+            force,
         )
         return
     refuse_options(words, "a model of pictures")
@@ -220,6 +229,8 @@ def generate(
 
 def refuse_options(options: Mapping[str, Any], what: str) -> None:
     """Raise UsageError for options that were given to a model that has no use for them."""
+    from ornstein.errors import UsageError
+
     given = [f"--{name}" for name, value in options.items() if value is not None]
     if given:
         raise UsageError(f"{', '.join(given)}: {what} has no such option")
@@ -337,7 +348,7 @@ def _report(
 
 @contextmanager
 def progress_bar() -> Iterator[Any]:
-    """Yields a progress function that draws a bar on stderr once the work has taken two seconds."""
+    """Yields a progress function that draws a bar on a terminal's stderr once the work has taken two seconds."""
     started, bar, task = time.monotonic(), None, None
 
     def progress(done: int, total: int) -> None:
@@ -346,7 +357,8 @@ def progress_bar() -> Iterator[Any]:
             from rich.console import Console
             from rich.progress import Progress
 
-            bar = Progress(console=Console(stderr=True), transient=True)
+            console = Console(stderr=True)
+            bar = Progress(console=console, transient=True, disable=not console.is_terminal)
             bar.start()
             task = bar.add_task("generating", total=total)
         if bar is not None and task is not None:
