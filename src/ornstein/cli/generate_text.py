@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ornstein.errors import UsageError
-from ornstein.guard.decision import RefusedError
 
 if TYPE_CHECKING:
-    from ornstein.texts import TextModel, TextOutput
+    from ornstein.guard.texts import GuardedTexts, TextAnswer
 
 
 def write(
-    model: TextModel,
+    guard: GuardedTexts,
     prompts: Sequence[str] | None,
     n: int,
     seed: int | None,
@@ -28,50 +27,45 @@ def write(
     as_json: bool,
     force: bool,
 ) -> None:
-    """Write `n` texts of each prompt; those that repeat a long span of the training text are held back.
+    """Write `n` texts of each prompt; those that the policy holds back are told.
 
     Raises:
-        UsageError: no prompt, or one that cannot be followed. RefusedError: every text was held back.
+        UsageError: no prompt, or one that cannot be followed. RefusedError: the policy refuses a prompt, or every text
+            was held back.
     """
-    from ornstein.cli.generate import progress_bar
+    from ornstein.cli.generate import note, progress_bar
+    from ornstein.cli.rows import credential_file, write_beside
+    from ornstein.guard.texts import held_back
     from ornstein.output import refuse_existing
-    from ornstein.output import write as write_file
 
     if not prompts:
         raise UsageError('give a prompt: how the text begins, or a text with holes such as "[MASK*20]"')
-    if out is not None:
-        refuse_existing(out, force)
+    for file in (out, credential_file(out)) if out is not None else ():
+        refuse_existing(file, force)
     started, first = time.perf_counter(), secrets.randbelow(2**32) if seed is None else seed
-    made: list[TextOutput] = []
+    answers: list[TextAnswer] = []
     with progress_bar() as progress:
         for prompt in prompts:
-            made += model.generate(prompt, n, first, **settings, progress=progress)
-    going = [output for output in made if not _copies(model, output)]
-    if as_json:
-        texts = [{"text": one.text, **one.record.model_dump(mode="json")} for one in going]
-        shown = json.dumps(
-            {"model": model.recipe.name, "seconds": time.perf_counter() - started, "texts": texts}
-        )
-    else:
-        shown = "\n\n".join(one.text for one in going)
-    if out is not None and going:
-        write_file(out, f"{shown}\n".encode(), force)
-        typer.echo(str(out))
-    elif going:
-        typer.echo(shown)
+            answers += guard.make(guard.requests(prompt, n, first, **settings), progress=progress)
+    for answer in answers:
+        for line in answer.told:
+            note(f"the text of seed {answer.asked.seed}: {line}")
+    going = [answer for answer in answers if answer.output is not None]
     if not going:
-        raise RefusedError("every text repeats a long span of the training text: try another seed")
+        raise held_back(answers)
+    shown = _shown(guard, going, time.perf_counter() - started, as_json)
+    if out is None:
+        guard.files(going)  # on record before anybody has them
+        typer.echo(shown)
+        return
+    write_beside(out, guard.document(going, f"{shown}\n".encode()), force)
+    typer.echo(str(out))
 
 
-def _copies(model: TextModel, output: TextOutput) -> bool:
-    """Whether a text is held back as a copy, which is then told."""
-    from ornstein.cli.generate import note
-
-    spans = model.copied(output.text, output.record.request.prompt)
-    if spans:
-        longest = max(spans, key=lambda span: span.words)
-        note(
-            f"the text of seed {output.record.request.seed} is held back: {longest.words} words in a row stand in the "
-            f"training text: {output.text[longest.start : longest.end][:60]!r}…"
-        )
-    return bool(spans)
+def _shown(guard: GuardedTexts, going: Sequence[TextAnswer], seconds: float, as_json: bool) -> str:
+    """Texts for people, or with their records for machines."""
+    outputs = [answer.output for answer in going if answer.output]
+    if not as_json:
+        return "\n\n".join(one.text for one in outputs)
+    texts = [{"text": one.text, **one.record.model_dump(mode="json")} for one in outputs]
+    return json.dumps({"model": guard.name, "seconds": seconds, "texts": texts})

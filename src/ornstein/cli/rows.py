@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
 from ornstein.errors import UsageError
 
 if TYPE_CHECKING:
+    from ornstein.guard.publish import File
+    from ornstein.guard.rows import Form, GuardedRows
     from ornstein.tables import TableModel
 
 
@@ -40,15 +42,36 @@ def table_target(out: Path | None, force: bool) -> Path:
         raise UsageError("name the file: --out rows.csv (or .tsv, .parquet)")
     if out.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{out} is no table: name a file that ends in {', '.join(SUFFIXES)}")
-    for file in (out, record_file(out)):
+    for file in (out, record_file(out), credential_file(out)):
         refuse_existing(file, force)
     refuse_unwritable(out.parent)
     return out
 
 
+def form_of(out: Path) -> Form:
+    """The form of a table by its file's name."""
+    return cast("Form", out.suffix.lower().removeprefix("."))
+
+
 def record_file(out: Path) -> Path:
     """Where the record of a table's file stands."""
     return out.with_name(f"{out.name}.json")
+
+
+def credential_file(out: Path) -> Path:
+    """Where the credential of a file stands that has no place for one."""
+    from ornstein.guard.publish import BESIDE
+
+    return out.with_name(f"{out.name}{BESIDE}")
+
+
+def write_beside(out: Path, file: File, force: bool) -> None:
+    """Write a file, and before it the credential that lies beside it."""
+    from ornstein.output import write
+
+    if file.beside is not None:
+        write(credential_file(out), file.beside, force)
+    write(out, file.data, force)
 
 
 def of_table(model: Any) -> TableModel:
@@ -62,22 +85,22 @@ def of_table(model: Any) -> TableModel:
     return model
 
 
-def generate_rows(model: TableModel, asked: Asked, out: Path | None, force: bool, as_json: bool) -> None:
+def generate_rows(guard: GuardedRows, asked: Asked, out: Path | None, force: bool, as_json: bool) -> None:
     """Make rows and write them."""
-    from ornstein.data.table import write_table
     from ornstein.output import write
 
     if asked.rows is None:
         raise UsageError("say how many rows: --rows 1000 --out rows.csv")
     file, started = table_target(out, force), time.perf_counter()
     with bar("rows") as progress:
-        made = model.generate(
+        made = guard.make(
             asked.rows, secrets.randbelow(2**31) if asked.seed is None else asked.seed, where=asked.where,
             balanced=asked.balanced, steps=asked.steps, copies=asked.copies, progress=progress,
         )  # fmt: skip
-    write_table(made.frame, file)
-    write(record_file(file), made.record.model_dump_json(indent=1).encode(), force)
     record, seconds = made.record, time.perf_counter() - started
+    assert record is not None
+    write(record_file(file), record.model_dump_json(indent=1).encode(), force)
+    write_beside(file, guard.file(made, form_of(file)), force)
     if as_json:
         typer.echo(
             json.dumps({"file": str(file), "seconds": round(seconds, 3), **record.model_dump(mode="json")})

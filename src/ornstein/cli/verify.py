@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 LARGEST = 512 << 20  # bytes; the whole file is read
 REQUIRED = ("trusted",)
 
-Files = Annotated[list[Path], typer.Argument(help="Pictures, sounds or films; may be several.")]
+Files = Annotated[
+    list[Path], typer.Argument(help="Pictures, texts, tables, sounds or films; may be several.")
+]
 Require = Annotated[str | None, typer.Option(help="trusted: exit with 1 unless every file is.")]
 Anchors = Annotated[Path | None, typer.Option(help="PEM file of further roots to trust.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -33,7 +35,7 @@ def verify(files: Files, require: Require = None, anchors: Anchors = None, as_js
     rows, passed = [], True
     for file in files:
         try:
-            verdict = judge(_read(file), trust)
+            verdict = judge(_read(file), trust, _beside(file))
         except OrnsteinError as error:
             passed = False
             rows.append({"file": str(file), "error": str(error)})
@@ -55,6 +57,14 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise OrnsteinError(error.strerror or str(error)) from error
+
+
+def _beside(file: Path) -> bytes | None:
+    """The credential that lies beside a file which has no place for one."""
+    from ornstein.cli.rows import credential_file
+
+    beside = credential_file(file)
+    return _read(beside) if beside.is_file() else None
 
 
 def _say(as_json: bool, text: str) -> None:

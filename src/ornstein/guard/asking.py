@@ -41,17 +41,21 @@ class PromptChecks:
         prompts = list(dict.fromkeys(request.prompt for request in asked))
         for request, (_, decisions) in zip(asked, checked, strict=True):
             number = f"prompt {prompts.index(request.prompt) + 1} of {len(prompts)}: " if prompts[1:] else ""
-            action = strictest(decisions)
-            if action == "deny":
-                raise refusal(self.policy, decisions, number)
             told = f"{request.prompt}\n{request.negative}" if request.negative else request.prompt
-            if action == "review" and not self.reviews.permitted(self.policy.hash, model, told):
-                case = self.reviews.hold_prompt(self.policy.hash, model, told, decisions)
-                raise RefusedError(
-                    f"{number}held for review as {case.id}: a person decides by `ornstein review show {case.id}`",
-                    decisions,
-                    case.id,
-                )
+            self.settle(told, decisions, model, number)
+
+    def settle(self, told: str, decisions: tuple[Decision, ...], model: str, number: str = "") -> None:
+        """Raise RefusedError where what was told is refused, or held and not permitted to `model`."""
+        action = strictest(decisions)
+        if action == "deny":
+            raise refusal(self.policy, decisions, number)
+        if action == "review" and not self.reviews.permitted(self.policy.hash, model, told):
+            case = self.reviews.hold_prompt(self.policy.hash, model, told, decisions)
+            raise RefusedError(
+                f"{number}held for review as {case.id}: a person decides by `ornstein review show {case.id}`",
+                decisions,
+                case.id,
+            )
 
     def refused(
         self, asked: Sequence[Request], checked: Sequence[Checked], model: str

@@ -49,6 +49,8 @@ class Guarded:
             whose package is not installed.
     """
 
+    makes = "pictures"
+
     def __init__(self, model: Model, policy: Policy | None = None) -> None:
         self.model, self.policy = model, policy or Policy.find()
         self.reviews = Reviews()

@@ -26,16 +26,21 @@ if TYPE_CHECKING:
     from ornstein.guard.watermark.posthoc import Posthoc
 
 
+BESIDE = ".c2pa"  # after the whole name of the file that a credential lies beside
+
+
 @dataclass(frozen=True)
 class File:
     """A file that may go out.
 
     Attributes:
         data: its bytes. note: what its owner is to know, such as a stamp that is missing; empty for nothing.
+        beside: the credential of a file that has no place for one, as a file of its own (``BESIDE``); else None.
     """
 
     data: bytes
     note: str = ""
+    beside: bytes | None = None
 
     @property
     def sha256(self) -> str:
@@ -140,6 +145,13 @@ class Publisher:
         if self.signer is None:
             return File(data)
         return _file(self.signer.sign(data, _claim(record), _parent(source)))
+
+    def beside(self, data: bytes, claim: Claim) -> File:
+        """A file that has no place for a credential, with one beside it, where the policy signs. Raises as ``sign``."""
+        if self.signer is None:
+            return File(data)
+        signed = self.signer.beside(data, claim)
+        return File(data, _file(signed).note, signed.data)
 
     def preview(
         self, picture: np.ndarray, form: FileForm, record: Record, share: float, source: Source | None

@@ -1,61 +1,37 @@
-"""From a request to files that may go out: on the books before anything is made, and before anybody has them."""
+"""From a request to picture files that may go out."""
 
 from __future__ import annotations
 
-import logging
-import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
 
 from ornstein.control.source import Source
 from ornstein.drawing import NOTHING, Previews, Spent
-from ornstein.errors import OrnsteinError
 from ornstein.guard.answer import Answer, held_back
-from ornstein.guard.decision import CheckerError, Decision, RefusedError
 from ornstein.record import FileForm
 from ornstein.request import Progress, Request
-from ornstein.serve.books import Accepted, Key, Made
-from ornstein.serve.books.values import Ending
-from ornstein.serve.service import Served, Service
-
-log = logging.getLogger("ornstein.serve")
-
-
-class GoneError(Exception):
-    """Nobody waits for it any more; raised by the progress of a job, it stops the work at the next step."""
+from ornstein.serve.booking import Booking, Done, booked
+from ornstein.serve.books import Made
+from ornstein.serve.served import ServedPictures
+from ornstein.serve.service import Service
 
 
-class LimitError(OrnsteinError):
-    """More than a key may use. `retry_after`: seconds until it may again."""
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Job(Booking):
     """One request, checked and ready to be made.
 
     Attributes:
-        key: who asks. served: of which model. asked: one for each picture.
-        form: of the files. prompt: as it came. sources: one for each picture, or none.
-        settings: as they go into the books. id: unique.
+        served: of which model. prompt: as it came. asked: one for each picture.
+        form: of the files. sources: one for each picture, or none.
     """
 
-    key: Key
-    served: Served
-    kind: Literal["generation", "edit", "variation"]
+    served: ServedPictures
+    prompt: str
     asked: Sequence[Request]
     form: FileForm
-    prompt: str
     sources: Sequence[Source] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    id: str = field(default_factory=lambda: f"req_{uuid.uuid4().hex}")
 
 
 @dataclass(frozen=True)
@@ -85,39 +61,12 @@ def make(service: Service, job: Job, progress: Progress, previews: Previews | No
         RefusedError, CheckerError: by the policy. LimitError, OverloadedError, BooksError, OrnsteinError: as its parts.
         GoneError: as `progress` does.
     """
-    began = time.time()
-    accepted = Accepted(
-        job.id,
-        job.key.id,
-        job.served.name,
-        job.kind,
-        prompt=job.prompt,
-        settings=job.settings,
-        count=len(job.asked),
+    result = booked(
+        service, job, lambda: _made(service, job, progress, previews), lambda made: _done(service, job, made)
     )
-    with service.tracing.span("books"):
-        service.books.accept(accepted)
-    try:
-        _within_the_day(service, job.key)
-        result = _made(service, job, progress, previews)
-        _keep(service, job, result, began)
-    except BaseException as error:
-        _ended(service, job, error, began)
-        raise
     if not result.pictures:
         raise held_back(list(result.held.values()))
     return result
-
-
-def _within_the_day(service: Service, key: Key) -> None:
-    """Refuse what is beyond a key's pictures of a day; the request itself counts already. Raises LimitError."""
-    most = key.limits.pictures_per_day
-    if most is None:
-        return
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if service.books.pictures(key.id, midnight) > most:
-        left = (midnight + timedelta(days=1) - datetime.now(UTC)).total_seconds()
-        raise LimitError(f"more than {most} pictures a day with this key", left)
 
 
 def _made(service: Service, job: Job, progress: Progress, previews: Previews | None) -> Result:
@@ -146,26 +95,15 @@ def _revised(answer: Answer) -> str | None:
     return drawn if drawn != answer.asked.prompt else None
 
 
-def _keep(service: Service, job: Job, result: Result, began: float) -> None:
-    """Files into the store, then everything into the books."""
-    with service.tracing.span("store"):
-        outputs = [_entry(service, job, picture) for picture in result.pictures]
-    outcome: Ending = (
-        "done" if outputs else "held" if any(one.case for one in result.held.values()) else "refused"
+def _done(service: Service, job: Job, result: Result) -> Done:
+    """Files into the store; what the books keep."""
+    return Done(
+        [_entry(service, job, picture) for picture in result.pictures],
+        [decision for answer in result.held.values() for decision in answer.decisions],
+        result.spent,
+        waits=any(one.case for one in result.held.values()),
+        pictures=[picture.answer.output.array for picture in result.pictures if picture.answer.output],
     )
-    decisions = [decision for answer in result.held.values() for decision in answer.decisions]
-    charge = job.served.meter.charge(result.spent, len(outputs))
-    with service.tracing.span("books"):
-        service.books.finish(job.id, outcome, outputs, decisions, result.spent, charge)
-    service.pace.finished()
-    decisions += [decision for picture in result.pictures for decision in picture.answer.decisions]
-    service.tracing.spent(began, result.spent)
-    service.metrics.ended(
-        outcome, job.served.name, job.kind, time.time() - began, spent=result.spent, charge=charge,
-        pictures=len(outputs), decisions=decisions,
-    )  # fmt: skip
-    made = [picture.answer.output.array for picture in result.pictures if picture.answer.output]
-    service.watch.ended(job.served.name, outcome == "refused", made)
 
 
 def _entry(service: Service, job: Job, picture: Picture) -> Made:
@@ -177,20 +115,3 @@ def _entry(service: Service, job: Job, picture: Picture) -> Made:
         picture.id, service.store.put(picture.data), job.form.format, width, height, output.record.request.seed,
         output.record.model_copy(update={"form": job.form}).model_dump(mode="json"), picture.answer.decisions,
     )  # fmt: skip
-
-
-def _ended(service: Service, job: Job, error: BaseException, began: float) -> None:
-    """Write down how it ended without a picture; where even that fails, the next start finds it lost."""
-    outcome: Ending = "failed"
-    decisions: tuple[Decision, ...] = ()
-    if isinstance(error, GoneError):
-        outcome = "cancelled"
-    elif isinstance(error, RefusedError) and not isinstance(error, CheckerError):
-        outcome, decisions = "refused", error.decisions
-    try:
-        service.books.finish(job.id, outcome, decisions=decisions)
-    except Exception as failed:
-        log.warning("a request could not be closed in the books: %s", type(failed).__name__)
-    service.metrics.ended(outcome, job.served.name, job.kind, time.time() - began, decisions=decisions)
-    if outcome == "refused":
-        service.watch.ended(job.served.name, True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,20 +15,20 @@ import torch
 
 from ornstein.errors import OrnsteinError, nearest
 from ornstein.guard.credentials.trust import Trust
-from ornstein.guard.guarded import Guarded
 from ornstein.guard.policy import Policy
+from ornstein.loading import load
 from ornstein.model import Model
-from ornstein.request import requests
 from ornstein.serve.books import Books, Key, RateLimit, Store
 from ornstein.serve.engine.engine import Engine
 from ornstein.serve.engine.gather import Tick
 from ornstein.serve.engine.queue import OverloadedError
+from ornstein.serve.lane import Lane
 from ornstein.serve.monitor.energy import Meter
 from ornstein.serve.monitor.metrics import Metrics
 from ornstein.serve.monitor.tracing import Tracing
 from ornstein.serve.monitor.watch import Watch
 from ornstein.serve.pace import Pace
-from ornstein.serve.stage import Stage
+from ornstein.serve.served import Served, serve_model
 from ornstein.train.device import find_device
 
 log = logging.getLogger("ornstein.serve")
@@ -65,24 +66,6 @@ class Bounds:
     waiting: int = 256
     link_seconds: float = 3600.0
     url_inputs: bool = False
-
-
-@dataclass(frozen=True)
-class Served:
-    """A model as it is served.
-
-    Attributes:
-        engine: draws. guarded: asks its policy. check: the stage in which outputs of all requests are looked at.
-        meter: of energy and price. since: seconds since 1970.
-    """
-
-    name: str
-    model: Model
-    engine: Engine
-    guarded: Guarded
-    check: Stage
-    meter: Meter
-    since: float = field(default_factory=time.time)
 
 
 class Service:
@@ -140,9 +123,8 @@ class Service:
         self.objective, slowest = objective, 0.0
         try:
             for folder in folders:
-                model = Model.load(folder, device=device or find_device("auto"))
-                served = self._served(model, settings)
-                slowest = max(slowest, self._warm(served))
+                served = self._served(load(folder, device or find_device("auto")), settings)
+                slowest = max(slowest, served.warm())
                 self.models[served.name] = served
                 if served.model.bundle is not None and self.watch.follow(served.model.bundle):
                     log.info("%s: outputs are compared with its reference", served.name)
@@ -154,34 +136,25 @@ class Service:
         self.state = "ready"
         log.info("ready: %s", ", ".join(self.models))
 
-    def _served(self, model: Model, settings: Mapping[str, Any]) -> Served:
-        name, meter = model.recipe.name, Meter(model.device)
+    def _served(self, model: Any, settings: Mapping[str, Any]) -> Served:
+        """A model behind its guard, counted by the metrics."""
+        name = model.recipe.name
 
-        def watch(tick: Tick) -> None:
-            self.metrics.called(name, tick)
-            meter.worked(tick.seconds)
+        def engine(drawing: Model, meter: Meter) -> Engine:
+            def watch(tick: Tick) -> None:
+                self.metrics.called(name, tick)
+                meter.worked(tick.seconds)
 
-        engine = Engine(
-            model,
-            waiting=self.bounds.waiting,
-            share=self._share,
-            watch=watch,
-            objective=self.objective,
-            **settings,
+            return Engine(
+                drawing, waiting=self.bounds.waiting, share=self._share, watch=watch, objective=self.objective,
+                **settings,
+            )  # fmt: skip
+
+        one = serve_model(
+            model, self.policy, engine, lambda name: Lane(name, self.bounds.waiting, self.objective)
         )
-        self.metrics.watch(name, lambda: engine.load)
-        guarded = Guarded(model, self.policy)
-        return Served(name, model, engine, guarded, Stage(guarded.outputs.check), meter)
-
-    def _warm(self, served: Served) -> float:
-        """Make and check a picture that nobody sees: what is loaded at first use is loaded. Returns its seconds."""
-        model = served.model
-        word = next(iter(getattr(model.encoder, "names", ())), "warm")
-        asked = requests(word, 1, 0, "", model.recipe.sampling)
-        served.guarded.prompts.check(asked)
-        (output,) = served.engine.make(asked)
-        served.check([output.array])
-        return output.spent.computed
+        self.metrics.watch(name, lambda: one.load)
+        return one
 
     def served(self, name: str | None) -> Served:
         """A model by name; the first where none is named. Raises UnknownModelError."""
@@ -205,7 +178,7 @@ class Service:
         least: OverloadedError | None = None
         for served in self.models.values():
             try:
-                return served.engine.admit(1, owner=owner)
+                return served.admit(owner)
             except OverloadedError as error:
                 least = error if least is None or error.retry_after < least.retry_after else least
         if least is not None:
@@ -239,6 +212,10 @@ class Service:
         """Of the engine, that a key has relative to others."""
         return self.shares.get(owner, 1.0)
 
+    def hashed(self, user: str) -> str:
+        """The keyed hash that stands in the books for whom a request is for."""
+        return hmac.new(self.secret, user.encode("utf-8", "backslashreplace"), "sha256").hexdigest()[:32]
+
     @property
     def trust(self) -> Trust:
         """Whom to believe now: the development certificate comes into being when the first file is signed."""
@@ -247,16 +224,14 @@ class Service:
     @property
     def healthy(self) -> bool:
         """Whether it can do what it is asked: everything is loaded and the engines run."""
-        return self.state == "ready" and all(
-            served.engine.load.failure is None for served in self.models.values()
-        )
+        return self.state == "ready" and all(served.load.failure is None for served in self.models.values())
 
     def close(self, grace: float) -> None:
         """Take nothing more, let what runs finish within `grace` seconds, and mark the rest."""
         self.state = "closing"
         ends = time.monotonic() + grace
         for served in self.models.values():
-            served.engine.close(max(0.0, ends - time.monotonic()))
+            served.close(max(0.0, ends - time.monotonic()))
         self.pool.shutdown(cancel_futures=True)
         self.watch.close()
         self.books.close()

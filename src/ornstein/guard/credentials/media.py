@@ -19,6 +19,7 @@ _BRANDS = {
     b"M4A ": "audio/mp4",
     **dict.fromkeys(_FILMS, "video/mp4"),
 }
+UNKNOWN = "application/octet-stream"
 NAMES = "PNG, JPEG, WebP, GIF, TIFF, AVIF, SVG, MP4, M4A, WAV or FLAC"
 
 

@@ -16,7 +16,7 @@ from ornstein.errors import OrnsteinError, UsageError
 from ornstein.guard.credentials.certificates import Identity, development
 from ornstein.guard.credentials.claim import PARENT, Claim, manifest
 from ornstein.guard.credentials.keys import KeyService, Sign
-from ornstein.guard.credentials.media import NAMES, mime_of
+from ornstein.guard.credentials.media import NAMES, UNKNOWN, mime_of
 from ornstein.guard.credentials.pem import as_pem, as_pkcs8, read_certificates, read_file
 from ornstein.guard.credentials.profile import algorithm, lint
 from ornstein.guard.credentials.texts import one_line
@@ -25,7 +25,6 @@ from ornstein.guard.policy import Credentials
 
 KEY_VARIABLE, CHAIN_VARIABLE = "ORNSTEIN_SIGNING_KEY", "ORNSTEIN_SIGNING_CHAIN"
 REST = 60.0  # seconds without a stamp, once a service is down: asking one that hangs takes 30
-UNKNOWN = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -131,9 +130,29 @@ class Signer:
         mime = mime_of(data)
         if mime is None:
             raise OrnsteinError(f"this kind of file carries no credentials: write {NAMES}")
+        return self._signed(_File(data, mime, self._manifest(claim, parent is not None), parent), stamp)
+
+    def beside(self, data: bytes, claim: Claim) -> Signed:
+        """The credential of a file that has no place for one, such as text or a table: a file of its own beside it.
+
+        C2PA 2.2, section 11.4, "External manifests": it holds the hash of every byte of the file that it is about.
+
+        Args:
+            data: the whole file, of any kind.
+            claim: as of ``sign``.
+
+        Raises:
+            OrnsteinError: as ``sign``, except for the kind of file.
+        """
+        return self._signed(_File(data, UNKNOWN, self._manifest(claim, False), None, beside=True), True)
+
+    def _manifest(self, claim: Claim, edited: bool) -> dict[str, Any]:
+        """What is said, without the prompt where the policy keeps it out."""
         if not self.policy.prompt:
             claim = claim.model_copy(update={"prompt": None})
-        file = _File(data, mime, manifest(claim, self.policy.training, parent is not None), parent)
+        return manifest(claim, self.policy.training, edited)
+
+    def _signed(self, file: _File, stamp: bool) -> Signed:
         if self._stamping is None or not stamp:
             return Signed(self._embed(file, self._plain), "none")
         return self._stamped(file, self._stamping)
@@ -162,11 +181,13 @@ class Signer:
             with c2pa.Builder(file.definition, context=self._context) as builder:
                 if file.parent is not None:
                     _add_parent(builder, file.parent)
-                builder.sign(signer, file.mime, io.BytesIO(file.data), signed)
+                if file.beside:
+                    builder.set_no_embed()
+                credential = builder.sign(signer, file.mime, io.BytesIO(file.data), signed)
         except c2pa.C2paError as error:
             met = self._service.met if self._service else None
             raise OrnsteinError(f"cannot sign: {one_line(met or error)}") from error
-        return signed.getvalue()
+        return credential if file.beside else signed.getvalue()
 
 
 @dataclass(frozen=True)
@@ -175,6 +196,7 @@ class _File:
     mime: str
     definition: dict[str, Any]
     parent: bytes | None
+    beside: bool = False
 
 
 def _add_parent(builder: c2pa.Builder, parent: bytes) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ornstein.config import Config
 from ornstein.errors import OrnsteinError
 from ornstein.guard.credentials.claim import ACTIONS, LABEL, TRAINING, USES, Claim
-from ornstein.guard.credentials.media import NAMES, mime_of
+from ornstein.guard.credentials.media import NAMES, UNKNOWN, mime_of
 from ornstein.guard.credentials.pem import title
 from ornstein.guard.credentials.stripping import PNG_CREDENTIAL, png_chunks
 from ornstein.guard.credentials.texts import one_line
@@ -70,18 +70,21 @@ class Verdict(Config):
     claim: Claim | None = None
 
 
-def verify(data: bytes, trust: Trust) -> Verdict:
+def verify(data: bytes, trust: Trust, beside: bytes | None = None) -> Verdict:
     """Judge a file by its bytes alone; whatever they are, the answer is a verdict.
 
     Args:
         data: the whole file.
         trust: whom to believe.
+        beside: the credential of a file that carries none itself, as it lies beside it; not looked at where it does.
     """
     mime = mime_of(data)
-    if mime is None:
-        return Verdict(state="none", reasons=(f"{NOTHING} (it is none of {NAMES})",))
+    if mime is None and beside is None:
+        return Verdict(state="none", reasons=(f"{NOTHING} (it is none of {NAMES}, and none lies beside it)",))
     try:
-        with c2pa.Reader(mime, io.BytesIO(data), context=trust.context) as reader:
+        with c2pa.Reader(
+            mime or UNKNOWN, io.BytesIO(data), beside if mime is None else None, context=trust.context
+        ) as reader:
             store, whole = json.loads(reader.json()), json.loads(reader.crjson())
     except (c2pa.C2paError, ValueError, RecursionError) as error:
         return _unreadable(error)

@@ -42,11 +42,16 @@ _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
 
 
 class Settings(Config):
-    """How a picture was asked for, without what tells it apart from others: that is personal (``Payload``)."""
+    """How something was asked for, without what tells it apart from others: that is personal (``Payload``).
+
+    Attributes:
+        guidance: None for what has none.
+        size: of a picture its side in pixels, of a text its tokens, of a table its rows.
+    """
 
     sampler: str
     steps: int
-    guidance: float
+    guidance: float | None = None
     size: int
     model: str | None = Field(pattern=_HEX)
 

@@ -11,12 +11,12 @@ from starlette.concurrency import run_in_threadpool
 
 from ornstein import __version__
 from ornstein.serve import studio
-from ornstein.serve.api import errors, images, models, outputs, status
+from ornstein.serve.api import completions, errors, images, models, outputs, rows, status
 from ornstein.serve.api.gate import Gate
 from ornstein.serve.service import Service
 
-ABOUT = """Pictures from a diffusion model, behind a policy: what it refuses is refused with a reason, what goes out
-carries Content Credentials. Clients of OpenAI's images API work unchanged."""
+ABOUT = """Pictures, texts and rows of tables from diffusion models, behind a policy: what it refuses is refused with a
+reason, what goes out carries Content Credentials. Clients of OpenAI's images and completions APIs work unchanged."""
 
 
 def create_app(service: Service, grace: float = 0.0) -> FastAPI:
@@ -34,8 +34,9 @@ def create_app(service: Service, grace: float = 0.0) -> FastAPI:
     app.state.service = service
     errors.install(app)
     app.add_middleware(Gate, service=service)
-    for router in (images.router, models.router, outputs.router, status.router, status.public):
-        app.include_router(router)
+    for part in (images, completions, rows, models, outputs, status):
+        app.include_router(part.router)
+    app.include_router(status.public)
     studio.mount(app)
     app.openapi = lambda: _described(app)
     return app

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from ornstein.guard.guarded import Guarded
 from ornstein.serve.api.errors import ApiError
 from ornstein.serve.api.gate import Caller
 from ornstein.serve.books import Key
-from ornstein.serve.service import Served, Service, UnknownModelError
+from ornstein.serve.served import Served, ServedPictures
+from ornstein.serve.service import Service, UnknownModelError
 
+G = TypeVar("G")
+ROUTES = {"pictures": "/v1/images/generations", "texts": "/v1/completions", "rows": "/v1/rows"}
+"""Where what a model makes is asked for."""
 BEARER = HTTPBearer(auto_error=False, description="An API key, made by `ornstein keys create`.")
 
 
@@ -38,6 +43,31 @@ class Call:
             return self.service.served(name)
         except UnknownModelError as error:
             raise ApiError(404, str(error), "model", "model_not_found", "invalid_request_error") from None
+
+    def pictures(self, name: str | None) -> ServedPictures:
+        """As ``making``, a model of pictures."""
+        served, _ = self.making(name, Guarded)
+        assert isinstance(served, ServedPictures)
+        return served
+
+    def making(self, name: str | None, guard: type[G]) -> tuple[Served, G]:
+        """A model that a kind of guard can guard, and its guard; the first such one where none is named.
+
+        Raises:
+            ApiError: as ``served``; 400 for one that makes something else, with the route that it answers at.
+        """
+        if name is None:
+            known = (one.name for one in self.service.models.values() if isinstance(one.guarded, guard))
+            name = next(known, None)
+        served = self.served(name)
+        if isinstance(served.guarded, guard):
+            return served, served.guarded
+        raise ApiError(
+            400,
+            f"{served.name!r} makes {served.makes}: ask at {ROUTES[served.makes]}",
+            "model",
+            "wrong_model",
+        )
 
 
 def service_of(request: Request) -> Service:

@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse
 
 from ornstein.errors import MissingExtraError, OrnsteinError, UsageError
 from ornstein.guard.decision import CheckerError, RefusedError
+from ornstein.serve.booking import LimitError
 from ornstein.serve.books import BooksDownError
 from ornstein.serve.engine.queue import OverloadedError
-from ornstein.serve.making import LimitError
 
 log = logging.getLogger("ornstein.serve")
 

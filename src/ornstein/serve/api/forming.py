@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,16 @@ from ornstein.output import Output, color, file_form, record_of, to_image
 from ornstein.record import Record
 from ornstein.serve.api.errors import ApiError
 from ornstein.serve.books import Entry, Made
+from ornstein.serve.served import ServedPictures
 from ornstein.serve.service import Service
+from ornstein.serve.writing import CREDENTIAL
 
-FORMATS = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg", "svg": "image/svg+xml"}
+PICTURES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg", "svg": "image/svg+xml"}
+OTHERS = {
+    "txt": "text/plain; charset=utf-8", "csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet",
+}  # fmt: skip
+BESIDE = "c2pa"  # the credential of a file that has no place for one
+FORMATS = {**PICTURES, **OTHERS, BESIDE: "application/c2pa"}
 LARGEST = 2048
 
 
@@ -31,17 +39,21 @@ class Shown:
 
 
 def formed(service: Service, entry: Entry, made: Made, shown: Shown) -> tuple[bytes, str]:
-    """The file of a picture in a form, and its format.
+    """The file of an output in a form, and its format.
 
     Raises:
-        ApiError: its model is no longer served, so nobody can sign. UsageError: no such colour.
+        ApiError: its model is no longer served, so nobody can sign; or it has no such form. UsageError: no such colour.
     """
-    data = service.store.get(made.sha256)
     kind = shown.format or made.format
+    if kind == BESIDE and (credential := beside(made)) is not None:
+        return credential, kind
+    data = service.store.get(made.sha256)
     if kind == made.format and shown.background is None:
         return data, kind
+    if kind not in PICTURES or made.format not in PICTURES:
+        raise ApiError(400, f"this output is there as {made.format} alone", "format", "invalid_value")
     served = service.models.get(entry.model)
-    if served is None:
+    if not isinstance(served, ServedPictures):
         raise ApiError(
             404,
             f"the model {entry.model!r} is no longer served: this picture is there as {made.format} alone",
@@ -58,6 +70,12 @@ def formed(service: Service, entry: Entry, made: Made, shown: Shown) -> tuple[by
     form = file_form(Path(f"picture.{kind}"), shown.background, channels)
     file = served.guarded.publisher.written(output, form)  # what is stored was marked when it was made
     return served.guarded.derived(answer, file, f"as {kind}"), kind
+
+
+def beside(made: Made) -> bytes | None:
+    """The credential of a file that has no place for one; None where it carries its own, or was not signed."""
+    said = made.record.get(CREDENTIAL)
+    return b64decode(said) if isinstance(said, str) else None
 
 
 def picture_of(data: bytes) -> np.ndarray:

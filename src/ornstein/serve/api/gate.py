@@ -21,12 +21,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ornstein.serve.api.errors import ApiError, as_api_error, log_error
 from ornstein.serve.books import Key
+from ornstein.serve.books.values import Kind
 from ornstein.serve.monitor import logs
 from ornstein.serve.service import Service
 
 log = logging.getLogger("ornstein.serve")
 
-WORK = re.compile(r"/v1/images/(generations|edits|variations)")
+WORK: dict[str, Kind] = {
+    "/v1/images/generations": "generation", "/v1/images/edits": "edit", "/v1/images/variations": "variation",
+    "/v1/completions": "completion", "/v1/rows": "rows", "/v1/impute": "imputation",
+}  # fmt: skip
 UPLOAD = re.compile(r"/v1/images/(edits|variations)")
 LINK = re.compile(r"/v1/outputs/[^/]+/content")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -65,7 +69,7 @@ class Gate:
         headers = Headers(scope=scope)
         call = _Call(headers, send)
         token = logs.request_id.set(call.id)
-        work = WORK.fullmatch(scope["path"]) if scope["method"] == "POST" else None
+        work = WORK.get(scope["path"]) if scope["method"] == "POST" else None
         try:
             with self.service.tracing.request(headers, method=scope["method"]):
                 await self._pass(scope, headers, receive, call, work is not None)
@@ -75,8 +79,7 @@ class Gate:
                 return
             told = as_api_error(error)
             if work and (counted := REFUSALS.get(told.status)):
-                kind, seconds = work[1].removesuffix("s"), time.monotonic() - call.began
-                self.service.metrics.ended(counted, "", kind, seconds)
+                self.service.metrics.ended(counted, "", work, time.monotonic() - call.began)
             await told.reply(scope, receive, call.send)
         finally:
             logs.request_id.reset(token)

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ornstein.control.source import MASKED, WHOLE, Source
 from ornstein.errors import OrnsteinError
-from ornstein.guard.decision import RefusedError
 from ornstein.output import record_of
 from ornstein.request import Progress
 from ornstein.request import Request as Asked
 from ornstein.serve.api import asking, brought, forms, replies
 from ornstein.serve.api.calls import Call, Editing, Generating
-from ornstein.serve.api.errors import ApiError, as_api_error, documented
+from ornstein.serve.api.errors import ApiError, documented
 from ornstein.serve.api.fetching import fetch
 from ornstein.serve.api.fields import Edit, Generation, Picturing, Variation
 from ornstein.serve.api.forms import Form
+from ornstein.serve.api.once import Token, once
 from ornstein.serve.api.running import run
 from ornstein.serve.api.streaming import streamed
 from ornstein.serve.books import Reply
 from ornstein.serve.making import Job, make
-from ornstein.serve.service import Served, Service
+from ornstein.serve.served import ServedPictures
+from ornstein.serve.service import Service
 
 STRENGTHS = {"low": 0.8, "high": 0.5}  # of input_fidelity
 ERRORS = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 501, 503, 504)
@@ -39,13 +39,6 @@ KEPT = {
     "negative_prompt", "style", "quality", "compose", "rule", "schedule", "reuse", "output_format",
     "output_compression", "background",
 }  # fmt: skip
-Token = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key", min_length=1, max_length=255,
-        description="The same one with the same body is answered again, not made again.",
-    ),
-]  # fmt: skip
 Body = Generation | Edit | Variation
 Kind = Literal["generation", "edit", "variation"]
 
@@ -55,7 +48,7 @@ router = APIRouter(prefix="/v1/images", tags=["images"])
 @router.post("/generations", response_model=replies.ImagesReply, responses={**ERRORS, **STREAM})
 async def generations(body: Generation, call: Generating, token: Token = None) -> Response:
     """Make pictures from a prompt."""
-    served = call.served(body.model)
+    served = call.pictures(body.model)
     raw = await call.http.body()
     return await _answered(call, body, token, raw, lambda: _job(call, served, "generation", body))
 
@@ -68,7 +61,7 @@ async def edits(request: Request, call: Editing, token: Token = None) -> Respons
     """Make a picture from another, or draw a part of it anew."""
     form = await forms.read(request, ("image", "mask"))
     body = forms.parse(Edit, form.words)
-    served = call.served(body.model)
+    served = call.pictures(body.model)
     return await _answered(call, body, token, _said(form), lambda: _job(call, served, "edit", body, form))
 
 
@@ -80,7 +73,7 @@ async def variations(request: Request, call: Editing, token: Token = None) -> Re
     """Make pictures like another."""
     form = await forms.read(request, ("image",))
     body = forms.parse(Variation, form.words)
-    served = call.served(body.model)
+    served = call.pictures(body.model)
     return await _answered(
         call, body, token, _said(form), lambda: _job(call, served, "variation", body, form)
     )
@@ -99,7 +92,7 @@ async def _answered(
     service = call.service
 
     def work(progress: Progress) -> Reply:
-        return _once(service, call.key.id, token, raw, lambda: _made(call, body, prepare(), progress))
+        return once(service, call.key.id, token, raw, lambda: _made(call, body, prepare(), progress))
 
     reply = await run(call.http, service.pool, service.bounds.seconds, work)
     return Response(reply.body, reply.status, media_type="application/json")
@@ -113,42 +106,7 @@ def _made(call: Call, body: Body, job: Job, progress: Progress) -> tuple[str, Re
     return job.id, Reply(200, said.model_dump_json(exclude_none=True).encode())
 
 
-def _once(
-    service: Service, key: str, token: str | None, raw: bytes, work: Callable[[], tuple[str, Reply]]
-) -> Reply:
-    """What was replied to this token before, else what `work` replies; a refusal by the policy is a reply, too.
-
-    Raises:
-        ApiError: the token is in use, or was used for another body. What `work` raises: the token is free again then.
-    """
-    if token is None:
-        return work()[1]
-    replied = service.books.replies
-    known = replied.again(key, token, raw)
-    if known.state == "conflict":
-        raise ApiError(
-            422, "this Idempotency-Key was used for another body: take a new one", "Idempotency-Key"
-        )
-    if known.state == "running":
-        raise ApiError(
-            409, "the request with this Idempotency-Key is still running", "Idempotency-Key", retry_after=1
-        )
-    if known.reply is not None:
-        return known.reply
-    try:
-        request, reply = work()
-    except BaseException as error:
-        settled = isinstance(error, RefusedError) and (told := as_api_error(error)).status == 400
-        if settled:
-            replied.remember(key, token, Reply(400, bytes(told.reply.body)))
-        else:
-            replied.forget(key, token)
-        raise
-    replied.remember(key, token, reply, request)
-    return reply
-
-
-def _job(call: Call, served: Served, kind: Kind, body: Body, form: Form | None = None) -> Job:
+def _job(call: Call, served: ServedPictures, kind: Kind, body: Body, form: Form | None = None) -> Job:
     """Everything read and checked, ready to be made; runs in a thread.
 
     Raises:
@@ -168,12 +126,15 @@ def _job(call: Call, served: Served, kind: Kind, body: Body, form: Form | None =
     prompt = body.prompt or _shown(served, source)
     asked = asking.requested(body, served.model, prompt)
     return Job(
-        call.key, served, kind, asked, asking.form(body, served.model), prompt=prompt,
-        sources=(source,) * len(asked) if source else (), settings=_settings(call.service, body, asked, source),
+        key=call.key, served=served, kind=kind, asked=asked, form=asking.form(body, served.model), prompt=prompt,
+        count=len(asked), sources=(source,) * len(asked) if source else (),
+        settings=_settings(call.service, body, asked, source),
     )  # fmt: skip
 
 
-def _source(service: Service, served: Served, body: Edit | Variation, form: Form, side: int) -> Source:
+def _source(
+    service: Service, served: ServedPictures, body: Edit | Variation, form: Form, side: int
+) -> Source:
     """The picture that a form brought, looked at by the policy. Raises ApiError, UrlError."""
     bounds, model = service.bounds, served.model
     data = form.image
@@ -198,7 +159,7 @@ def _source(service: Service, served: Served, body: Edit | Variation, form: Form
     return Source(picture, mask, strength or WHOLE, data)
 
 
-def _shown(served: Served, source: Source | None) -> str:
+def _shown(served: ServedPictures, source: Source | None) -> str:
     """What a brought picture shows: by its own record, else by the caption of the training picture it is most like."""
     assert source is not None
     assert source.file is not None
@@ -226,9 +187,7 @@ def _settings(service: Service, body: Body, asked: list[Asked], source: Source |
     }  # fmt: skip
     user = getattr(body, "safety_identifier", None) or body.user
     if user:
-        said["user"] = hmac.new(
-            service.secret, user.encode("utf-8", "backslashreplace"), "sha256"
-        ).hexdigest()[:32]
+        said["user"] = service.hashed(user)
     if source is not None:
         said |= {"strength": source.strength, "masked": source.mask is not None}
     return {name: value for name, value in said.items() if value is not None}

@@ -9,15 +9,20 @@ from pydantic import BaseModel, Field
 from starlette.responses import FileResponse, Response
 
 from ornstein.bundle import CARD, Bundle
+from ornstein.guard.guarded import Guarded
+from ornstein.guard.rows import GuardedRows
+from ornstein.guard.texts import GuardedTexts
 from ornstein.sample.fitted import FITTED
-from ornstein.sample.registry import METHODS
+from ornstein.sample.registry import METHODS, TOKEN_METHODS
 from ornstein.serve.api import asking
 from ornstein.serve.api.calls import Reading
 from ornstein.serve.api.errors import ApiError, documented
-from ornstein.serve.service import Served
+from ornstein.serve.api.rows import MOST
+from ornstein.serve.served import Served
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 ERRORS = documented(400, 401, 403, 404, 503)
+SHOWN = 50  # values of a column
 Name = Annotated[str, Path(max_length=200, description="As /v1/models lists it.")]
 
 
@@ -28,6 +33,7 @@ class ModelLine(BaseModel):
     object: Literal["model"] = "model"
     created: int = Field(description="Since when it is served, seconds since 1970.")
     owned_by: str = "ornstein"
+    makes: Literal["pictures", "texts", "rows"]
 
 
 class ModelList(BaseModel):
@@ -61,11 +67,48 @@ class Defaults(BaseModel):
     size: int
 
 
-class ModelFacts(ModelLine):
-    """What a model can do, and its defaults."""
+class AnyFacts(ModelLine):
+    """What is known of any model."""
 
     fingerprint: str | None
     parameters: int
+    summary: str = Field(default="", description="What it does, in a line; of models of pictures empty.")
+    licences: dict[str, int] = Field(description="What it learned from, by licence.")
+    policy: str = Field(description="Name of the policy that it is served under.")
+    policy_hash: str
+
+
+class TextFacts(AnyFacts):
+    """What a model of text can do, and its defaults."""
+
+    makes: Literal["texts"] = "texts"
+    context: int = Field(description="Tokens of a text, at most.")
+    length: int = Field(description="Tokens of a text, where nothing is said.")
+    temperature: float
+    samplers: list[str]
+    examples: list[str]
+
+
+class ColumnFacts(BaseModel):
+    """A column of a table."""
+
+    name: str
+    type: str = Field(description="number, integer, date, boolean, category, constant, key or hash.")
+    values: list[Any] = Field(default=[], description="Of a column of few kinds, those.")
+
+
+class RowsFacts(AnyFacts):
+    """What a model of a table can do."""
+
+    makes: Literal["rows"] = "rows"
+    columns: list[ColumnFacts]
+    most: int = Field(description="Rows of a request, at most.")
+
+
+class ModelFacts(AnyFacts):
+    """What a model of pictures can do, and its defaults."""
+
+    makes: Literal["pictures"] = "pictures"
     condition: str = Field(description="text or classes.")
     classes: list[str] = Field(default=[], description="Of a model of classes.")
     styles: list[str] = Field(description="Known by name; `style` takes one.")
@@ -77,9 +120,6 @@ class ModelFacts(ModelLine):
     defaults: Defaults
     examples: list[str] = Field(description="Prompts that show what it can do.")
     training_pictures: int | None = Field(description="That it learned from; None where that is not known.")
-    licences: dict[str, int] = Field(description="Pictures it learned from, by licence.")
-    policy: str = Field(description="Name of the policy that it is served under.")
-    policy_hash: str
 
 
 @router.get("", responses=documented(401, 403, 503))
@@ -89,31 +129,63 @@ def models(call: Reading) -> ModelList:
 
 
 @router.get("/{name}", responses=ERRORS)
-def model(call: Reading, name: Name) -> ModelFacts:
+def model(call: Reading, name: Name) -> ModelFacts | TextFacts | RowsFacts:
     """What one model can do."""
     served = call.served(name)
+    return next(facts for kind, facts in FACTS.items() if isinstance(served.guarded, kind))(served)
+
+
+def _pictures(served: Served) -> ModelFacts:
     it, recipe = served.model, served.model.recipe
     smallest, largest = it.limits
     names = getattr(it.encoder, "names", ())
-    data = it.bundle.facts.data if it.bundle else None
-    licences: dict[str, int] = {}
-    for origin in data.origins if data else ():
-        licences[origin.licence] = licences.get(origin.licence, 0) + origin.trained
+    shared = _shared(served)
     return ModelFacts(
-        **_line(served).model_dump(), fingerprint=it.bundle and it.bundle.fingerprint,
-        parameters=it.bundle.facts.parameters if it.bundle else 0, condition="classes" if names else "text",
+        **shared, condition="classes" if names else "text",
         classes=list(names), styles=list(asking.styles(it)), sizes=list(it.sizes), smallest=smallest,
         largest=largest, multiple=recipe.network.multiple, transparent=recipe.codec.channels == 4,
         defaults=_defaults(served), examples=list(recipe.training.prompts) or list(names),
-        training_pictures=sum(licences.values()) or None, licences=licences, policy=served.guarded.policy.name,
-        policy_hash=served.guarded.policy.hash,
+        training_pictures=sum(shared["licences"].values()) or None,
     )  # fmt: skip
+
+
+def _texts(served: Served) -> TextFacts:
+    recipe = served.model.recipe
+    return TextFacts(
+        **_shared(served), context=recipe.network.context, length=recipe.sampling.length,
+        temperature=recipe.sampling.temperature, samplers=list(TOKEN_METHODS), examples=list(recipe.training.prompts),
+    )  # fmt: skip
+
+
+def _rows(served: Served) -> RowsFacts:
+    columns = [
+        ColumnFacts(name=one.name, type=one.type, values=[v for v in one.kinds[:SHOWN] if v is not None])
+        for one in served.model.recipe.codec.columns
+    ]
+    return RowsFacts(**_shared(served), columns=columns, most=MOST)
+
+
+FACTS = {Guarded: _pictures, GuardedTexts: _texts, GuardedRows: _rows}
+"""What is told of a model, by what guards it."""
+
+
+def _shared(served: Served) -> dict[str, Any]:
+    """What is told of any model."""
+    bundle = served.model.bundle
+    licences: dict[str, int] = {}
+    for origin in bundle.facts.data.origins if bundle and bundle.facts.data else ():
+        licences[origin.licence] = licences.get(origin.licence, 0) + origin.trained
+    return _line(served).model_dump() | {
+        "fingerprint": bundle and bundle.fingerprint, "parameters": bundle.facts.parameters if bundle else 0,
+        "summary": getattr(served.model.recipe, "summary", ""), "licences": licences,
+        "policy": served.guarded.policy.name, "policy_hash": served.guarded.policy.hash,
+    }  # fmt: skip
 
 
 @router.get("/{name}/samplers", responses=ERRORS)
 def samplers(call: Reading, name: Name) -> Samplers:
     """The methods that draw with a model."""
-    return _samplers(call.served(name))
+    return _samplers(call.pictures(name))
 
 
 @router.get(
@@ -133,7 +205,7 @@ def report(call: Reading, name: Name) -> dict[str, Any]:
 
 
 def _line(served: Served) -> ModelLine:
-    return ModelLine(id=served.name, created=int(served.since))
+    return ModelLine.model_validate({"id": served.name, "created": int(served.since), "makes": served.makes})
 
 
 def _samplers(served: Served) -> Samplers:

@@ -16,10 +16,13 @@ from ornstein.guard.decision import told
 from ornstein.serve.api import tickets
 from ornstein.serve.api.calls import Reading, TheService
 from ornstein.serve.api.errors import ApiError, documented
-from ornstein.serve.api.forming import FORMATS, Shown, formed, picture_of
+from ornstein.serve.api.forming import FORMATS, Shown, beside, formed, picture_of
 from ornstein.serve.api.replies import Effort
 from ornstein.serve.books import Entry, Made
+from ornstein.serve.books.values import Kind
+from ornstein.serve.served import ServedPictures
 from ornstein.serve.service import Service
+from ornstein.serve.writing import CREDENTIAL
 
 router = APIRouter(prefix="/v1", tags=["outputs"])
 ERRORS = documented(400, 401, 403, 404, 408, 413, 501, 503)
@@ -40,13 +43,13 @@ class Taken(Effort):
 
 
 class OutputLine(BaseModel):
-    """A picture in history."""
+    """A picture, text or table in history."""
 
     id: str
     seed: int
     format: str
-    width: int
-    height: int
+    width: int = Field(description="In pixels; of a text its characters, of a table its columns.")
+    height: int = Field(description="In pixels; of a table its rows.")
     told: list[str] = Field(default=[], description="What the policy changed, one line each.")
 
 
@@ -55,7 +58,7 @@ class HistoryLine(BaseModel):
 
     id: str
     created: datetime
-    kind: Literal["generation", "edit", "variation"]
+    kind: Kind
     model: str
     prompt: str | None = Field(description="None where the policy keeps no prompts in clear.")
     settings: dict[str, Any] = Field(description="Fields of the request, by which it can be asked for again.")
@@ -88,7 +91,7 @@ class OutputFacts(OutputLine):
 
     request: str = Field(description="Id of the request that it came from.")
     created: datetime
-    kind: Literal["generation", "edit", "variation"]
+    kind: Kind
     model: str
     prompt: str | None
     settings: dict[str, Any]
@@ -141,9 +144,9 @@ def facts(call: Reading, id: OutputId) -> OutputFacts:
     sources, similarity = _nearest(call.service, entry, data)
     asked = line(entry).model_dump(include={"created", "kind", "model", "prompt", "settings", "spent"})
     return OutputFacts(
-        **output_line(made).model_dump(), **asked, request=entry.id, record=dict(made.record), sha256=made.sha256,
+        **output_line(made).model_dump(), **asked, request=entry.id, record=_told(made), sha256=made.sha256,
         decisions=[decision.model_dump(mode="json", exclude_none=True) for decision in made.decisions],
-        credential=verify(data, call.service.trust).model_dump(mode="json", exclude_none=True),
+        credential=verify(data, call.service.trust, beside(made)).model_dump(mode="json", exclude_none=True),
         sources=sources, similarity=similarity,
     )  # fmt: skip
 
@@ -157,7 +160,8 @@ async def content(
     service: TheService,
     id: OutputId,
     format: Annotated[
-        Literal["png", "webp", "jpeg", "svg"] | None, Query(description="As it was made where left out.")
+        Literal["png", "webp", "jpeg", "svg", "txt", "csv", "parquet", "c2pa"] | None,
+        Query(description="As it was made where left out."),
     ] = None,
     background: Annotated[
         str | None,
@@ -211,6 +215,11 @@ def output_line(made: Made) -> OutputLine:
     )  # fmt: skip
 
 
+def _told(made: Made) -> dict[str, Any]:
+    """The record, without the credential that lies beside the file."""
+    return {name: value for name, value in made.record.items() if name != CREDENTIAL}
+
+
 def _found(service: Service, whose: str | None, id: str) -> tuple[Entry, Made]:
     """An output and its request. Raises ApiError: there is none, or it is another key's, which nobody is told."""
     entry = service.books.output(whose, id)
@@ -230,7 +239,7 @@ def _taken(entry: Entry) -> Taken:
 def _nearest(service: Service, entry: Entry, data: bytes) -> tuple[list[Nearest] | None, float | None]:
     """Training pictures that a file is most similar to, and how usual it is to be so near; None where not known."""
     served = service.models.get(entry.model)
-    sources = served.guarded.outputs.sources if served else None
+    sources = served.guarded.outputs.sources if isinstance(served, ServedPictures) else None
     if sources is None:
         return None, None
     try:

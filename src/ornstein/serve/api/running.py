@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from ornstein.request import Progress
 from ornstein.serve.api.errors import ApiError
-from ornstein.serve.making import GoneError
+from ornstein.serve.booking import GoneError
 
 T = TypeVar("T")
 CLIENT_GONE = 499  # nobody reads this status; logs and metrics do
@@ -65,7 +65,7 @@ async def run(
         if leaving.done():
             raise ApiError(CLIENT_GONE, "the client closed the connection", code="client_closed")
         raise ApiError(
-            504, f"it took longer than {seconds:g} s and was stopped: ask for fewer pictures or steps"
+            504, f"it took longer than {seconds:g} s and was stopped: ask for less, or for fewer steps"
         )
     finally:
         stop.now()

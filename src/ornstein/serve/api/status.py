@@ -30,8 +30,8 @@ class Health(BaseModel):
 class Queue(BaseModel):
     """How busy engines are."""
 
-    waiting: int = Field(description="Pictures.")
-    running: int = Field(description="Pictures.")
+    waiting: int = Field(description="Pictures, or requests of models of texts and rows.")
+    running: int = Field(description="Pictures, or requests of models of texts and rows.")
     ahead: float = Field(description="Seconds of work, of the busiest model.")
     rows: int = Field(description="Of the networks, at once.")
     evaluations_per_second: float
@@ -100,7 +100,7 @@ def metrics(request: Request, service: TheService) -> Response:
 def queue(call: Reading) -> Queues:
     """How much waits."""
     models = {
-        name: Queue.model_validate(served.engine.load, from_attributes=True)
+        name: Queue.model_validate(served.load, from_attributes=True)
         for name, served in call.service.models.items()
     }
     every = models.values()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ornstein.drawing import Spent
 from ornstein.guard.decision import Decision
 
-Kind = Literal["generation", "edit", "variation"]
+Kind = Literal["generation", "edit", "variation", "completion", "rows", "imputation"]
 Ending = Literal["done", "refused", "held", "failed", "cancelled"]
 """Pictures went out; the policy refused; it waits for a person; something broke; nobody waits for it any more."""
 Outcome = Literal["running", "done", "refused", "held", "failed", "cancelled", "lost"]
@@ -48,11 +48,12 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Made:
-    """A picture that went out.
+    """A picture, text or table that went out.
 
     Attributes:
         id: its name, unique. sha256: of its file, under which the store has it.
-        format: png, webp or jpeg. width, height: in pixels. seed: of its noise.
+        format: png, webp or jpeg; txt; csv or parquet. width, height: in pixels; of a text its characters and 1, of a
+            table its columns and rows. seed: of its noise.
         record: that makes it again, as JSON values; without the prompt where the policy keeps none in clear.
         decisions: about this picture alone.
     """
