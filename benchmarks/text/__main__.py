@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,15 +19,18 @@ import torch
 from benchmarks.text.next_token import generate, nats_by_token
 from safetensors.torch import load_file
 
+from ornstein.bundle import Bundle
 from ornstein.config import parse
 from ornstein.data.copies import LONG, Copies
 from ornstein.data.manifest import HELD_OUT, TRAIN
 from ornstein.data.text import TextPack
-from ornstein.evaluate.estimate import Estimate, of_mean, ratio
+from ornstein.evaluate.estimate import Estimate, of_mean
 from ornstein.evaluate.texts.bound import bits_a_character, bound_nats, characters, held_windows
 from ornstein.evaluate.texts.manner import manner
+from ornstein.net.sequence import Order
 from ornstein.recipes.text import TextRecipe
 from ornstein.rng import stream
+from ornstein.saving import with_metrics
 from ornstein.texts import TextModel
 from ornstein.train.checkpoint import checkpoints, of_prefix
 
@@ -40,28 +42,39 @@ WAYS = (  # block, steps of a block, sampler
 
 
 def of_run(run: Path) -> TextModel:
-    """The averaged weights of a run's newest checkpoint, computed in float32."""
+    """The averaged weights of a run's newest checkpoint."""
     folder = checkpoints(run)[-1]
     recipe = parse(TextRecipe, json.loads((folder / "checkpoint.json").read_text())["recipe"])
     model = TextModel.from_recipe(recipe)
     model.network.load_state_dict(of_prefix("ema0", load_file(folder / "state.safetensors")))
     model.network.eval()
-    model.dtype = torch.float32
     return model
 
 
-def held_out(model: TextModel, rival: TextModel, passages: Sequence[str], draws: int) -> dict[str, Estimate]:
-    """Bits a character of held-out text: the rival's surprise, and the model's bounds."""
+def held_out(
+    model: TextModel, rival: TextModel, passages: Sequence[str], draws: int, most: int
+) -> dict[str, Estimate]:
+    """Bits a character of held-out text: the rival's surprise, the model's bounds, and each over the rival's."""
     windows = held_windows(model.recipe.codec, passages, model.recipe.network.context)
+    windows = windows[:: max(1, len(windows) // most)]
     counts = characters(model.recipe.codec, windows)
     exact = torch.cat([nats_by_token(rival.network, part).sum(1) for part in windows.split(16)]).numpy()
     found = {"next token, exact": bits_a_character(exact, counts)}
-    for block in (1, 2, 4, 8, 16):
+    print(f"{'next token, exact':28} {found['next token, exact']}", flush=True)
+    for block in (1, 2, 4, 8):
         name = "token by token, exact" if block == 1 else f"blocks of {block}, bound"
         nats = bound_nats(model, windows, block, draws=1 if block == 1 else draws)
         found[name] = bits_a_character(nats, counts)
-        print(f"{name:28} {found[name]}", flush=True)
+        found[f"{name}, over the rival's"] = over(nats, exact)
+        print(f"{name:28} {found[name]}, over the rival's {over(nats, exact)}", flush=True)
     return found
+
+
+def over(nats: np.ndarray, exact: np.ndarray, rounds: int = 1000) -> Estimate:
+    """A ratio of sums over the same windows, with an interval that resamples windows."""
+    drawn = np.random.default_rng(0).integers(0, len(nats), (rounds, len(nats)))
+    low, high = np.quantile(nats[drawn].sum(1) / exact[drawn].sum(1), (0.025, 0.975))
+    return Estimate(float(nats.sum() / exact.sum()), float(low), float(high), len(nats))
 
 
 @torch.inference_mode()
@@ -75,8 +88,6 @@ def holes(model: TextModel, passages: Sequence[str], size: int = 8, later: int =
         ranks[:, begin : begin + size] = 1 + torch.arange(size)
         ranks[:, begin + size :] = 0 if known else size + 1
         x, nats = windows[:, : begin + size + later], []
-        from ornstein.net.sequence import Order
-
         for k in range(size):
             z = torch.where(ranks > k, -1, x)
             logits = model.network(z, torch.zeros(len(x)), Order(ranks))[:, begin + k].double()
@@ -105,7 +116,7 @@ def written(
         )
 
     print(f"{'way':34} eval. second rival's bits a character")
-    told("held-out text", real, math.nan, math.nan)
+    told("held-out text", real, 0.0, 0.0)
     uniforms = torch.from_numpy(np.stack([stream("noise", s).random(LENGTH + 1) for s in range(TEXTS)]))
     started = time.perf_counter()
     x = generate(rival.network, torch.zeros(1, 1, dtype=torch.long), LENGTH + 1, uniforms)
@@ -152,15 +163,13 @@ def main() -> None:
     parser.add_argument("diffusion", type=Path)
     parser.add_argument("rival", type=Path)
     parser.add_argument("pack", type=Path)
-    parser.add_argument("--draws", type=int, default=4)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--windows", type=int, default=10**6, help="at most about so many held-out windows")
+    parser.add_argument("--into", type=Path, help="a bundle that is to tell the figures")
     chosen = parser.parse_args()
     model, rival, pack = of_run(chosen.diffusion), of_run(chosen.rival), TextPack.open(chosen.pack)
     held = pack.of(HELD_OUT)
-    figures = held_out(model, rival, held, chosen.draws)
-    print(f"{'next token, exact':28} {figures['next token, exact']}")
-    bound = figures[f"blocks of {model.recipe.process.block}, bound"]
-    print(f"bound over exact: {ratio(bound, figures['next token, exact'])}")
+    figures = held_out(model, rival, held, chosen.draws, chosen.windows)
     filled = holes(model, held)
     for name, value in filled.items():
         print(f"nats a token of a hole, {name}: {value}")
@@ -172,12 +181,15 @@ def main() -> None:
         for row in held_windows(model.recipe.codec, held, LENGTH + 1)[:: max(1, 500 // TEXTS)][:TEXTS]
     ]
     rows = written(model, rival, copies, real)
-    if chosen.out:
-        values = {
-            "held out": {name: asdict(value) for name, value in figures.items()},
-            "holes": {name: asdict(value) for name, value in filled.items()}, "copies": false, "written": rows,
-        }  # fmt: skip
-        chosen.out.write_text(json.dumps(values, indent=1))
+    values = {
+        "format": 1, "held-out bits a character": {name: asdict(value) for name, value in figures.items()},
+        "nats a token of a hole of 8": {name: asdict(value) for name, value in filled.items()},
+        "copies": false, "written": rows,
+    }  # fmt: skip
+    if chosen.into:
+        with_metrics(Bundle.open(chosen.into), values, {})
+    else:
+        print(json.dumps(values, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The rival: the same network, data, tokens, optimiser and trainer, its mask turned causal, trained to say the next token."""
+"""The rival: the same network, data and trainer, its mask turned causal, trained to say the next token."""
 
 from __future__ import annotations
 

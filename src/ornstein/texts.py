@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from jaxtyping import Int
@@ -18,7 +18,7 @@ from ornstein.condition.holes import parse
 from ornstein.config import Config
 from ornstein.data.copies import LONG, Copies, Span
 from ornstein.denoise.posterior import Denoiser
-from ornstein.denoise.product import FieldsDenoiser
+from ornstein.denoise.product import FieldsDenoiser, FieldsNetwork
 from ornstein.drawing import NOTHING, Spent
 from ornstein.errors import UsageError
 from ornstein.fields_model import FieldsModel
@@ -124,7 +124,7 @@ class TextModel(FieldsModel):
         """As of ``FieldsModel``; its condition is an ``Order``."""
         asked, dtype = network or self.network, dtype or self.dtype
 
-        def told(z: Tensor, logsnr: Tensor, condition: Any) -> Tensor:
+        def told(z: Any, logsnr: Any, condition: Any) -> Tensor:
             with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
                 return asked(z, logsnr, condition)
 
@@ -271,7 +271,7 @@ class TextModel(FieldsModel):
         shown = given.expand(len(rows), -1)
         grids = row_grids(method, self.paths, times.expand(len(rows), -1, -1), shown, seeds)
         writer = Blockwise(self.network, ranks, request.temperature)
-        denoiser = FieldsDenoiser(writer, self.paths)
+        denoiser = FieldsDenoiser(cast(FieldsNetwork, writer), self.paths)
         states = trajectory(
             method, denoiser, self.paths, x.expand(len(rows), -1).to(self.device), grids,
             Order(ranks.expand(len(rows), -1)), seeds,

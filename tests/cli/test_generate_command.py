@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +219,13 @@ def test_replay_tells_an_altered_picture(ornstein: Command, bundle: Path) -> Non
     said = ornstein("replay", "a.png", "--out", "b.png", "--model", bundle)
     assert said.code == 1
     assert said.err == "ornstein: b.png is not identical to a.png (the file was altered after it was made)\n"
+
+
+def test_a_bar_is_drawn_for_terminals_alone(
+    ornstein: Command, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("ornstein.cli.generate"), "BAR_AFTER", 0.0)  # as on a busy machine
+    assert ornstein("generate", "cat", "--model", bundle, "--out", "a.png").err == ""
 
 
 def test_replay_says_what_differs_between_then_and_now(

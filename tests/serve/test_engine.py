@@ -238,7 +238,7 @@ def test_crews_make_the_same_pictures_and_each_goes_on_with_its_own(
     monkeypatch.setattr("ornstein.serve.engine.queue.SLICE", 3)
     calls: list[Tick] = []
     engine = Engine(model, rows=16, deterministic=deterministic, watch=calls.append)
-    wanted = asked(model, 40, 11)
+    wanted = asked(model, 16, 11)
     together, theirs = arriving(engine, wanted), [model.make([request])[0] for request in wanted]
     engine.close()
     for one, other in zip(together, theirs, strict=True):

@@ -64,7 +64,7 @@ def test_mistakes_are_one_line_and_leave_nothing(ornstein: Command, bundle: Path
             ("generate", *model, "--rows", 5, "--where", "agee>3", "--out", tmp_path / "r.csv"),
             "did you mean 'age'",
         ),
-        (("generate", *model, "--where", "age>3"), "belong to --rows"),
+        (("generate", *model, "--where", "age>3"), "say how many rows"),
         (("impute", empty, *model, "--out", tmp_path / "r.csv"), "is empty"),
     ]:
         result = ornstein(*arguments)

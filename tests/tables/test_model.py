@@ -110,6 +110,18 @@ def test_conditions_that_exclude_each_other_end_with_one_line(model: TableModel)
         model.generate(5, where=["age<3", "job=cook", "height>190", "sex=F"], steps=1)
 
 
+def test_a_rare_value_can_be_asked_for(tmp_path: Path) -> None:
+    names = ["common"] * 150 + [f"rare {k % 25}" for k in range(50)]
+    frame = pd.DataFrame({"name": names, "x": np.random.default_rng(0).normal(size=200)})
+    trainer = Trainer(table_task(frame, "rare", changes=["training.samples=3000", *SMALL]), tmp_path)
+    list(trainer.steps())
+    model = trainer.averaged_model()
+    assert set(model.generate(40, where=["name=rare 3"]).frame.name) == {"rare 3"}
+    made = set(model.generate(60, where=["name!=common", "name!=rare 3"], copies=True).frame.name)
+    assert len(made) > 10
+    assert made <= set(names) - {"common", "rare 3"}
+
+
 def test_balanced_rows_have_equal_shares(model: TableModel) -> None:
     made = model.generate(90, seed=5, balanced="job").frame
     assert set(made.job.value_counts()) <= {22, 23}
@@ -149,6 +161,9 @@ def test_values_never_seen_stay_in_an_imputed_table(model: TableModel) -> None:
     assert filled.height[0] == 999.0
     assert filled.shoes.tolist() == [41, 42]
     assert filled.job.notna().all()  # a column that was wanting is a column of gaps
+    dated = model.impute(pd.DataFrame({"born": ["1990-05-01", None], "age": [None, None]}))
+    assert dated.born[0] == "1990-05-01"
+    assert 20 < dated.age[0] < 50  # 33 in truth
     with pytest.raises(UsageError, match="none of the model's columns"):
         model.impute(pd.DataFrame({"shoes": [41, 42]}))
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ornstein.errors import UsageError
+
 if TYPE_CHECKING:
     from ornstein.guard.answer import Answer
     from ornstein.guard.guarded import Guarded
@@ -148,7 +150,6 @@ def generate(
     from ornstein.cli import bulk, generate_text
     from ornstein.cli import rows as table_rows
     from ornstein.cli.pictures import read_source
-    from ornstein.errors import UsageError
     from ornstein.guard.answer import held_back
     from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
@@ -164,10 +165,6 @@ def generate(
 
     if source is None and (mask is not None or strength is not None):
         raise UsageError("--mask and --strength need a picture to start from: --source FILE")
-    if rows is None and number is None:
-        bulk.refuse_without_file(prompts, keep=keep, format=kind != "png", cluster=cluster)
-    elif rows is not None:
-        bulk.refuse_with_file(out, prompts, force, source)
     rules, ready = Policy.find(policy), load(model, find_device(device))
     of_rows = {"rows": number, "where": where, "balance": balance, "allow-copies": allow_copies or None}
     if isinstance(ready, TableModel):
@@ -194,6 +191,10 @@ def generate(
         return
     refuse_options(words, "a model of pictures")
     assert isinstance(ready, Model)
+    if rows is None:
+        bulk.refuse_without_file(prompts, keep=keep, format=kind != "png", cluster=cluster)
+    else:
+        bulk.refuse_with_file(out, prompts, force, source)
     guard = Guarded(ready, rules)
     settings: dict[str, Any] = {"steps": steps, "guidance": guidance, "sampler": sampler, "size": size}
     if source is not None and sampler is None:
@@ -228,6 +229,8 @@ def generate(
 
 def refuse_options(options: Mapping[str, Any], what: str) -> None:
     """Raise UsageError for options that were given to a model that has no use for them."""
+    from ornstein.errors import UsageError
+
     given = [f"--{name}" for name, value in options.items() if value is not None]
     if given:
         raise UsageError(f"{', '.join(given)}: {what} has no such option")
@@ -345,7 +348,7 @@ def _report(
 
 @contextmanager
 def progress_bar() -> Iterator[Any]:
-    """Yields a progress function that draws a bar on stderr once the work has taken two seconds."""
+    """Yields a progress function that draws a bar on a terminal's stderr once the work has taken two seconds."""
     started, bar, task = time.monotonic(), None, None
 
     def progress(done: int, total: int) -> None:
@@ -354,7 +357,8 @@ def progress_bar() -> Iterator[Any]:
             from rich.console import Console
             from rich.progress import Progress
 
-            bar = Progress(console=Console(stderr=True), transient=True)
+            console = Console(stderr=True)
+            bar = Progress(console=console, transient=True, disable=not console.is_terminal)
             bar.start()
             task = bar.add_task("generating", total=total)
         if bar is not None and task is not None:

@@ -57,11 +57,11 @@ def show(name: Name, as_json: Json = False) -> None:
 def verify(name: Name, as_json: Json = False) -> None:
     """Check a model's hashes, weights and network, and its manifest where pyarrow is installed."""
     from ornstein.bundle import Bundle
-    from ornstein.model import Model
+    from ornstein.loading import load
     from ornstein.shelf import find
 
     Bundle.open(find(name), fresh=True)  # large files, too, are read again
-    model = Model.load(name)
+    model = load(name)
     assert model.bundle is not None
     manifest = _verify_manifest(model.bundle)
     answer = {

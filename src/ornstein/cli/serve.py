@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 GRACE = 20.0  # seconds that running requests have when the server stops
+TURN = 0.0005  # seconds that a thread may keep the interpreter: the engine's need it for microseconds, often
 
 Names = Annotated[list[str] | None, typer.Argument(help="Models by name or folder; emoji if left out.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs API keys.")]
@@ -75,6 +77,7 @@ def serve(
         )
     listening = bound(host, port)
     logs.set_up(log_format)
+    sys.setswitchinterval(TURN)
     it = server(service, GRACE)
 
     def load() -> None:

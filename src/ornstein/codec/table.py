@@ -21,7 +21,7 @@ from ornstein.config import Config
 from ornstein.rng import stream
 
 Scalar = bool | int | float | str | None
-KNOTS = 100_000  # of all columns together
+KNOTS = 20_000  # of all columns together
 MOST_KNOTS, LEAST_KNOTS = 256, 16
 ATOM = 0.002  # share of a value that is kept exactly
 HEAVY = 0.15  # share of a value that becomes a category beside the number
@@ -97,9 +97,9 @@ class ColumnCodec(Config):
 
     def kind(self, values: Sequence[Scalar]) -> np.ndarray:
         """(n,) int64 category of each value; -1 for one that was never seen."""
-        numbers = {_key(value): k for k, value in enumerate(self.kinds)}
-        numbers |= {_key(value): len(self.kinds) for value, _ in self.rest}
-        return np.array([numbers.get(_key(value), -1) for value in values], np.int64)
+        numbers = {key(v): k for key in (str, _key) for k, v in enumerate(self.kinds)}
+        numbers |= {key(v): len(self.kinds) for key in (str, _key) for v, _ in self.rest}
+        return np.array([numbers.get(_key(v), numbers.get(str(v), -1)) for v in values], np.int64)
 
     def decode(self, scores: np.ndarray | None, kinds: np.ndarray | None, seeds: Sequence[int]) -> np.ndarray:
         """(n,) object values, None where missing, of normal scores (n,) and categories (n,)."""

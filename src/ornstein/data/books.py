@@ -16,6 +16,7 @@ from ornstein.errors import OrnsteinError
 
 DICTD = Path("/usr/share/dictd")
 GPL = "GPL-2.0-or-later"
+KJV_HOLDER = "nobody: the translation of 1611 is out of copyright"
 _DIGITS = {mark: value for value, mark in enumerate(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 )}  # fmt: skip
@@ -37,7 +38,7 @@ def build_kjv(out: Path, *, force: bool = False) -> Path:
     if done.returncode or len(verses) != 31_102:
         raise OrnsteinError(f"`bible` gave {len(verses):,} verses, not 31,102: install bible-kjv-text again")
     return write_pack(
-        out, "kjv", verses, licence="LicenseRef-Public-Domain", holder="", source="bible-kjv-text", force=force
+        out, "kjv", verses, licence="LicenseRef-Public-Domain", holder=KJV_HOLDER, source="bible-kjv-text", force=force
     )  # fmt: skip
 
 
@@ -99,12 +100,10 @@ def _number(digits: str) -> int:
 
 def clean(entry: str) -> str:
     """The definitions of an entry in one line: no head line, pronunciation, origin, source marks or quotations."""
+    before = None
+    while entry != before:  # [1913 Webster], [Obs.], origins; brackets stand in brackets
+        before, entry = entry, re.sub(r"\[[^][]*\]", "", entry)
     _, _, body = entry.partition("\n")
-    if head := re.match(
-        r"^(?:[^\n]*\S[^\n]*\n)?", entry
-    ):  # the head may run over lines until the sense begins
-        body = entry[head.end() :]
-    body = re.sub(r"\[[^][]*\]", "", body)  # [1913 Webster], [Obs.], origins
     body = re.sub(r'"[^"]*"\s*--[^\n]*', "", body)  # quotations and whom they are of
     body = re.sub(r"\s*--\s?[A-Z][\w. ]*", "", body)
     body = body.split("Syn:")[0].split("Note:")[0]

@@ -214,9 +214,12 @@ def _told(name: str, series: pd.Series, kind: str) -> Column:
             raise UsageError(f"column {name!r} has more than two values: it is no boolean")
         return Column(name, "boolean", values, why="as told")
     if kind == "date":
-        if found.type != "date":
+        if found.type == "date":
+            return found
+        texts = _mapped(values, str)
+        if (form := _date_form([text for text in texts if text is not None] or [""])) is None:
             raise UsageError(f"column {name!r} holds no dates in a known form (such as 2026-08-31)")
-        return found
+        return _date(name, pandas().Series(texts), form)
     numbers = np.array([v if v is not None and _is_number(v) else None for v in values], dtype=object)
     column = _numeric(name, numbers)
     if column.type == "constant":
@@ -226,6 +229,12 @@ def _told(name: str, series: pd.Series, kind: str) -> Column:
     if kind == "integer":
         return Column(name, "integer", np.round(column.values), 0, why=why)
     return Column(name, "number", column.values, column.digits, why=why)
+
+
+def in_unit(values: np.ndarray, form: str, wanted: str) -> np.ndarray:
+    """Dates in the unit of another form: days or seconds."""
+    seconds = values * (86400 if form.startswith("days") else 1)
+    return seconds / (86400 if wanted.startswith("days") else 1)
 
 
 def bucket(value: Any) -> str:

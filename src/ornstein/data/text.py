@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -113,7 +113,9 @@ def write_pack(
         out: folder, which must not exist unless `force`.
         name: of the set.
         passages: those of one document one after the other; white space within becomes single spaces.
-        licence: SPDX identifier of all of them. holder: whom it names. source: where they come from.
+        licence: SPDX identifier of all of them.
+        holder: whom it names.
+        source: where they come from.
         held_out: share of the documents.
         force: replace what is there.
 
@@ -231,8 +233,3 @@ def _lines(file: Path, name: str, text: str) -> list[Passage]:
         document = prompt or f"{name}:{number}"
         found.append(Passage(f"{name}:{number}", f"{prompt}: {said}" if prompt else said, document))
     return found
-
-
-def renamed(passages: Sequence[Passage], prefix: str) -> list[Passage]:
-    """The same passages, their ids after a prefix."""
-    return [replace(passage, id=f"{prefix}/{passage.id}") for passage in passages]

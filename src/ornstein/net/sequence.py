@@ -21,7 +21,7 @@ from ornstein.net.cache import Cache
 from ornstein.net.dit import Transformer, TransformerConfig
 
 SPACING = 1 / 16
-"""Coordinates between neighbours: the fastest rotary angles differ by a quarter turn, the slowest turn in 128 tokens."""
+"""Between neighbours: the fastest rotary angles differ by a quarter turn, the slowest turn once in 128 tokens."""
 
 
 class SequenceConfig(Config):
@@ -101,8 +101,7 @@ class SequenceNetwork(nn.Module):
         if condition.clean is None:
             return self.logits(z, places, at_most(condition.ranks, condition.ranks))
         sight = two_streams(condition.ranks)
-        both = self.logits(torch.cat([z, condition.clean], 1), places.repeat(1, 2), sight, z.shape[1])
-        return both
+        return self.logits(torch.cat([z, condition.clean], 1), places.repeat(1, 2), sight, z.shape[1])
 
     def logits(
         self,

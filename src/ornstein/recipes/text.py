@@ -36,10 +36,12 @@ class TextObjective(Config):
         infill: share of the rows in which spans of later text are given, so that holes before them can be filled.
         growth: share of the run in which blocks grow, by doubling, from one token to the recipe's: the next token is
             learned soonest, and what is learned of it serves the others.
+        smaller: share of the steps after that in which blocks are smaller, so that one network writes in any.
     """
 
     infill: float = Field(default=0.25, ge=0, le=1)
     growth: float = Field(default=0.4, ge=0, le=1)
+    smaller: float = Field(default=0.5, ge=0, le=1)
 
 
 class TextSampling(Config):
@@ -122,9 +124,11 @@ def kjv() -> TextRecipe:
         data=TextData(pack="data/kjv"),
         optimiser=OptimiserSection(muon=6e-3, adamw=4e-3, warmup=1_000, decay=0.6, weight_decay=0.05),
         training=TrainingSection(
-            samples=28_000, stages=(Stage(size=128, batch=16),), ema=(1_000, 4_000), stored="bfloat16",
+            samples=19_200, stages=(Stage(size=128, batch=16),), ema=(1_000, 4_000), stored="bfloat16",
             prompts=("In the beginning", "And the LORD said unto Moses,"),
         ),
+        # a token at a time and a little cold it reads best; docs/text.md measures the others
+        sampling=TextSampling(block=1, steps=1, temperature=0.7),
     )  # fmt: skip
 
 
@@ -137,7 +141,7 @@ def gcide() -> TextRecipe:
             "training": TrainingSection(
                 samples=200_000, stages=(Stage(size=128, batch=32),), stored="bfloat16", prompts=("violin:",)
             ),
-            "sampling": TextSampling(single=True),
+            "sampling": TextSampling(block=1, steps=1, temperature=0.7, single=True),
         }
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ornstein.bundle import MANIFEST
 from ornstein.codec.table import TableCodec, scores
-from ornstein.data.columns import columns
+from ornstein.data.columns import columns, in_unit
 from ornstein.data.where import read_conditions
 from ornstein.denoise.product import FieldsDenoiser
 from ornstein.errors import UsageError
@@ -132,7 +132,7 @@ class TableModel(FieldsModel):
                     for k, slot in enumerate(slots)
                 ]
                 drawn = self._run(seeds, wanted.given(slots, seeds, known), steps)
-                made.take(slots, self.codec.decode(drawn, seeds))
+                made.take(slots, wanted.settled(self.codec.decode(drawn, seeds), seeds))
                 progress(rows - len(made.pending), rows)
         made.complete()
         frame = formed(self.codec, made.values(), rows, seed)
@@ -160,11 +160,19 @@ class TableModel(FieldsModel):
         Raises:
             UsageError: none of the model's columns, or one whose values are of another type.
         """
-        types = {c.name: c.type for c in self.codec.columns if c.learned and c.name in frame}
+        types = {
+            c.name: c.type
+            for c in self.codec.columns
+            if c.learned and c.name in frame and frame[c.name].notna().any()
+        }
         if not types:
             names = ", ".join(c.name for c in self.codec.columns[:8])
             raise UsageError(f"none of the model's columns ({names} …) is in this table")
-        found = {c.name: c.values for c in columns(frame[list(types)], types, learnable=False)}
+        forms = {c.name: c.form for c in self.codec.columns}
+        found = {
+            c.name: c.values if c.type != "date" else in_unit(c.values, c.form, forms[c.name])
+            for c in columns(frame[list(types)], types, learnable=False)
+        }
         absent = {
             c.name: np.full(len(frame), np.nan) if c.of_numbers else np.full(len(frame), None, object)
             for c in self.codec.columns if c.learned and c.name not in types

@@ -56,6 +56,24 @@ class Wanted:
             met &= self._holds(condition, values[condition.column])
         return met
 
+    def settled(self, values: dict[str, np.ndarray], seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        """Rows whose rare values meet the conditions where some can.
+
+        Which value of a bucket it is depends on nothing else in a row: so it may be drawn among those that meet them.
+        """
+        for name in self.pools:
+            rest = self.by_name[name].rest
+            mine = [condition for condition in self.conditions if condition.column == name]
+            rare = np.array([value for value, _ in rest], object)
+            fit = [all(condition.holds(rare[k : k + 1])[0] for condition in mine) for k in range(len(rare))]
+            if not any(fit):
+                continue
+            shares = np.cumsum([count * met for (_, count), met in zip(rest, fit, strict=True)])
+            for row in np.flatnonzero(np.isin(values[name].astype(str), rare.astype(str))):
+                pick = stream(f"settled/{name}", seeds[int(row)]).random() * shares[-1]
+                values[name][row] = rare[int(np.searchsorted(shares, pick, "right"))]
+        return values
+
     def given(
         self, slots: Sequence[int], seeds: Sequence[int], known: Mapping[str, np.ndarray] | None
     ) -> dict[str, Tensor] | None:

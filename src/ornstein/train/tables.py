@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 RELEARNED = 100  # steps between settings of the clocks
 LEAST_ROWS = 20
+LARGEST_RECIPE = 2 << 20  # characters
 PASSES, LEAST_SAMPLES, MOST_SAMPLES = 300, 150_000, 1_500_000  # over the table; and their bounds, in rows
 
 
@@ -186,7 +187,13 @@ def table_task(
         rows=len(frame), salt=salt, repeats=round(1 - len(set(hashes)) / len(hashes), 4),
         licence=licence or recipe.data.licence, holder=holder or recipe.data.holder,
     )  # fmt: skip
-    return TableTask(recipe.model_copy(update={"codec": codec, "data": data}), found, device)
+    resolved = recipe.model_copy(update={"codec": codec, "data": data})
+    if len(resolved.model_dump_json()) > LARGEST_RECIPE:
+        largest = max(codec.columns, key=lambda column: len(column.model_dump_json()))
+        raise UsageError(
+            f"too many different values to describe, the most in {largest.name!r}: drop that column"
+        )
+    return TableTask(resolved, found, device)
 
 
 def fit(found: Sequence[Column]) -> TableCodec:

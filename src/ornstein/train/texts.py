@@ -16,6 +16,7 @@ from ornstein.codec.tokens import START, TokenCodec
 from ornstein.data.manifest import TRAIN, Row, refuse
 from ornstein.data.text import TextPack
 from ornstein.errors import OrnsteinError, UsageError
+from ornstein.loading import load
 from ornstein.net.sequence import Order
 from ornstein.recipes.recipe import Stage
 from ornstein.recipes.text import TextRecipe
@@ -84,7 +85,7 @@ class TextTask:
         self.model.network.to(device)
         self.start: Bundle | None = None
         if recipe.training.start is not None:
-            start = TextModel.load(recipe.training.start)
+            start = starting_text(recipe.training.start)
             self.model.network.load_state_dict(start.network.state_dict())
             self.start = start.bundle
         self.windows = Windows(recipe.codec, pack.of(TRAIN))
@@ -93,17 +94,23 @@ class TextTask:
         """As of ``Task``."""
         random = stream("train", self.recipe.training.seed, 0, step)
         x = self.windows.draw(random, count, stage.size)
-        block = self._block(step * stage.batch / self.recipe.training.samples)
+        block = self._block(step * stage.batch / self.recipe.training.samples, step)
         ranks = orders(random, count, stage.size, block, self.recipe.objective.infill)
         t, noise = hidden(random, ranks)
         device = self.model.device
         parts = (x, t.astype(np.float32), noise, ranks)
         return TextBatch(*(torch.from_numpy(part).to(device) for part in parts))
 
-    def _block(self, done: float) -> int:
-        """Tokens of a block after the share `done` of the run: 1, 2, 4 … up to the recipe's."""
-        block, growth = self.recipe.process.block, self.recipe.objective.growth
-        return block if done >= growth else min(block, 2 ** int(done / growth * math.log2(block)))
+    def _block(self, done: float, step: int) -> int:
+        """Tokens of the blocks of a step, after the share `done` of the run: growing, then the recipe's or fewer."""
+        block, objective = self.recipe.process.block, self.recipe.objective
+        doublings = math.log2(block)
+        if done < objective.growth:
+            return 2 ** int(done / objective.growth * doublings)
+        random = stream("block", self.recipe.training.seed, step)
+        if block > 1 and random.random() < objective.smaller:
+            return 2 ** int(random.integers(math.ceil(doublings)))
+        return block
 
     def losses(self, network: Callable[..., Tensor], batch: TextBatch) -> Losses:
         """As of ``Task``: cross-entropy, weighted to be the bound in nats a token."""
@@ -177,6 +184,14 @@ def hidden(
     return t, 1 - ((within + 0.5) / sizes[number]).reshape(ranks.shape)
 
 
+def starting_text(name: str) -> TextModel:
+    """The model that a run starts from. Raises UsageError: it writes no text. OrnsteinError: it is damaged."""
+    found = load(name)
+    if not isinstance(found, TextModel):
+        raise UsageError(f"training.start={name} writes no text")
+    return found
+
+
 def resolve(recipe: TextRecipe, pack: TextPack) -> TextRecipe:
     """Fill in what the data decides: the merges of the tokens.
 
@@ -188,7 +203,7 @@ def resolve(recipe: TextRecipe, pack: TextPack) -> TextRecipe:
     if not texts:
         raise OrnsteinError(f"{pack.name} has no training passages")
     if recipe.training.start is not None:
-        return recipe.model_copy(update={"codec": TextModel.load(recipe.training.start).recipe.codec})
+        return recipe.model_copy(update={"codec": starting_text(recipe.training.start).recipe.codec})
     if recipe.codec.merges:
         return recipe
     return recipe.model_copy(update={"codec": recipe.codec.fitted(f"{text}\n" for text in texts)})
