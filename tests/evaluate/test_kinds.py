@@ -38,7 +38,7 @@ def test_a_model_of_text_that_learned_nothing_is_near_the_uniform_law(
     tokens = sum(len(Bundle.open(bundle).facts.recipe.codec.encode(text)) for text in pack.texts)
     uniform = tokens * math.log2(300) / sum(len(text) for text in pack.texts)
     assert found["bits a character"]["value"] > 0.9 * uniform
-    assert found["real"]["words"] > 10
+    assert found["real"]["words"] >= 5
     gated = ornstein("evaluate", bundle, "--data", pack.folder, "--samples", 3, "--out", out, "--fail-if", "bits>0.5")
     assert gated.code == 1
     assert "bits is" in gated.err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -58,16 +58,21 @@ def measure(model: TextModel, asked: Asked, tell: Tell) -> Measured:
     values = {
         "pack": pack.name,
         "bits a character": {"value": bits.value, "low": bits.low, "high": bits.high, "windows": bits.count},
-        "written": ours.as_dict(),
-        "real": theirs.as_dict(),
+        "written": _finite(ours),
+        "real": _finite(theirs),
     }
-    return Measured(recipe.name, figures, {"text": json.loads(json.dumps(values))}, lines)
+    return Measured(recipe.name, figures, {"text": values}, lines)
 
 
 _NAMES = (
     ("Entropy of words", "entropy"), ("Different pairs", "distinct_2"), ("Different triples", "distinct_3"),
     ("Copied runs", "copied"), ("Longest copy", "longest"),
 )  # fmt: skip
+
+
+def _finite(found: Manner) -> dict[str, float]:
+    """Figures that there are: a single word has no pairs."""
+    return {name: value for name, value in found.as_dict().items() if math.isfinite(value)}
 
 
 def _line(name: str, key: str, ours: Manner, theirs: Manner) -> tuple[str, str, str]:
