@@ -71,9 +71,10 @@ def people(rows: int = 120) -> pd.DataFrame:
 def rows_bundle(folder: Path, name: str = "people") -> Path:
     """A bundle of a model of ``people``."""
     changes = ("network.width=32", "network.depth=1", "sampling.steps=4")
-    model = TableModel.from_recipe(table_task(people(), name, changes=changes).recipe)
+    task = table_task(people(), name, changes=changes)
+    model = TableModel.from_recipe(task.recipe)
     _drawn(model.network)
-    return model.save(folder)
+    return model.save(folder, manifest=list(task.rows()))
 
 
 @pytest.fixture(scope="session")

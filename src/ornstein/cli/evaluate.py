@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +18,10 @@ from ornstein.cli.generate import Sampler
 if TYPE_CHECKING:
     from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
     from ornstein.evaluate.sweep import Sweep
-    from ornstein.model import Model
+    from ornstein.evaluate.kinds import Asked, Measured
 
 Tell = Callable[[str, int, int], None]
+PICTURES = 2000  # where nothing else is said
 
 
 def evaluate(
@@ -31,7 +32,15 @@ def evaluate(
             help="A pack of unseen pictures; else what the training pack holds out. An imported model needs one."
         ),
     ] = None,
-    samples: Annotated[int, typer.Option(help="Generated pictures, and as many real ones.")] = 2000,
+    samples: Annotated[
+        int | None,
+        typer.Option(help="Generated, and as many real ones: 2000 pictures, 100 texts, rows as were learned from."),
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of text a pack (the model's own); of rows files with rows learned from and others."),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Of rows: a column that others shall foretell.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampler steps (the model's default).")] = None,
     guidance: Annotated[float | None, typer.Option(help="How strongly prompts steer; 1 is off.")] = None,
     sampler: Sampler = None,
@@ -51,18 +60,27 @@ def evaluate(
 ) -> None:
     """Measure a model: report.html, metrics.json, and the card of its bundle. An interrupted run goes on."""
     from ornstein.data.atomic import new_file
+    from ornstein.errors import UsageError
     from ornstein.evaluate.compare import parse_rule
     from ornstein.evaluate.evaluation import Evaluator, Plan
+    from ornstein.evaluate.kinds import Asked
     from ornstein.evaluate.report import require_extra, write_report
     from ornstein.evaluate.samples import Settings
+    from ornstein.loading import load
     from ornstein.model import Model
 
     require_extra()
     for rule in fail_if or []:
         parse_rule(rule)  # a typing error is told now, not after the work
-    ready = Model.load(model)
+    ready = load(model)
+    if not isinstance(ready, Model):
+        asked = Asked(samples, seed, tuple(data or ()), target)
+        _measure(ready, asked, out or Path("evaluations") / ready.recipe.name, fail_if or [], as_json)
+        return
+    if data or target:
+        raise UsageError("--data and --target are of models of texts and rows: pictures are set beside --against PACK")
     folder = out or Path("evaluations") / ready.recipe.name
-    plan = Plan(samples, Settings.of(ready, steps, guidance, sampler), seed)
+    plan = Plan(samples or PICTURES, Settings.of(ready, steps, guidance, sampler), seed)
     if networks:
         plan = replace(plan, networks=tuple(dict.fromkeys(networks)))
     with progress() as tell:
@@ -84,6 +102,27 @@ def evaluate(
     gate([found], fail_if or [])
 
 
+def _measure(model: Any, asked: Asked, folder: Path, rules: list[str], as_json: bool) -> None:
+    """Measure a model of texts or rows, by whatever measures its class."""
+    from ornstein.data.atomic import new_file
+    from ornstein.evaluate.kinds import measure
+
+    with progress() as tell:
+        found = measure(model, asked, tell)
+    folder.mkdir(parents=True, exist_ok=True)
+    metrics = json.dumps(found.values, indent=1, ensure_ascii=False)
+    pages = {"metrics.json": f"{metrics}\n"}
+    if found.page is not None:
+        pages["report.html"] = found.page(shlex.join(["ornstein", *sys.argv[1:]]))
+    for name, text in pages.items():
+        with new_file(folder / name) as part:
+            part.write_text(text, encoding="utf-8")
+    _record(model, found.values, None)
+    lines = [f"{name:<24} {value:>8}   {beside}" for name, value, beside in found.headlines]
+    typer.echo(metrics if as_json else "\n".join([*lines, f"figures: {folder}"]))
+    gate([found], rules)
+
+
 def _unjudged(evaluator: Evaluator) -> str:
     """Why nothing tells whether pictures show their prompts."""
     pack = evaluator.real.training
@@ -94,7 +133,7 @@ def _unjudged(evaluator: Evaluator) -> str:
     )
 
 
-def gate(evaluations: list[Evaluation], rules: list[str]) -> None:
+def gate(evaluations: Sequence[Evaluation | Measured], rules: list[str]) -> None:
     """Fail where a rule does. Raises OrnsteinError."""
     from ornstein.errors import OrnsteinError
     from ornstein.evaluate.compare import broken
@@ -111,7 +150,7 @@ def _swept(evaluator: Evaluator, plan: Plan, samples: int = 300) -> Sweep:
     return sweep(evaluator, replace(plan, samples=min(samples, plan.samples)))
 
 
-def _record(model: Model, found: dict[str, Any], chosen: Plan | None) -> None:
+def _record(model: Any, found: dict[str, Any], chosen: Plan | None) -> None:
     """Write the measurements, and settings that a sweep chose, into the bundle."""
     from ornstein.errors import OrnsteinError
     from ornstein.saving import with_metrics

@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +64,9 @@ class Site:
 
 @contextmanager
 def serving(
-    folder: Path, keys: bool = False, copies: str = "{action: allow}", prompts: str = "clear"
-) -> Iterator[Site]:
+    folder: Path, keys: bool = False, copies: str = "{action: allow}", prompts: str = "clear",
+    bundles: Sequence[Path] = (),
+) -> Iterator[Site]:  # fmt: skip
     """The studio and the API on a free port, on books and a store of their own; with `keys` nobody is let in without.
 
     `copies` is what the policy does with pictures that are near to a training picture; here they may pass, so that no
@@ -73,11 +74,11 @@ def serving(
     """
     policy = folder / "policy.yaml"
     policy.write_text(POLICY.replace("COPIES", copies).replace("PROMPTS", prompts))
-    bundle = find("emoji")
-    service = open_service([bundle], policy, f"sqlite:///{folder / 'books.sqlite'}", str(folder / "store"))
+    bundles = bundles or [find("emoji")]
+    service = open_service(bundles, policy, f"sqlite:///{folder / 'books.sqlite'}", str(folder / "store"))
     if keys:
         service.local = None
-    service.load([bundle])
+    service.load(bundles)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

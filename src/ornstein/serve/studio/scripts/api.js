@@ -102,6 +102,8 @@ export const api = {
 
   /** Each of these yields events: partial pictures, completed ones. Aborting `signal` cancels the work. */
   generate: (values, signal) => streamed("v1/images/generations", { json: { ...values, ...STREAM }, signal }),
+  complete: (values) => read("v1/completions", { method: "POST", json: values }),
+  rows: (values) => read("v1/rows", { method: "POST", json: values }),
   edit: (values, signal) => streamed("v1/images/edits", { form: formOf({ ...values, ...STREAM }), signal }),
   vary: (values, signal) => streamed("v1/images/variations", { form: formOf(values), signal }),
 };

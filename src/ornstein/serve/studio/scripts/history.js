@@ -3,11 +3,12 @@ import { api } from "./api.js";
 import { at, calmly, h, whenNear } from "./dom.js";
 import { icon } from "./icons.js";
 import { problem } from "./notices.js";
-import { pictureButton, tile } from "./tiles.js";
+import { download, pictureButton, tile } from "./tiles.js";
 import { day, hour, shortly, titleOf } from "./words.js";
 
 const PAGE = 20, RECENT = 12; // entries
-const KINDS = { generation: "", edit: "edited", variation: "varied" };
+const KINDS = { generation: "", edit: "edited", variation: "varied", completion: "text", rows: "rows", imputation: "gaps filled" };
+const DRAWN = ["png", "webp", "jpeg"]; // formats of pictures; others are files
 const OUTCOMES = {
   refused: "refused by the policy", held: "held for review", cancelled: "cancelled", failed: "failed", lost: "lost when the server stopped",
   running: "being drawn", accepted: "being drawn",
@@ -68,15 +69,18 @@ export class History {
   }
 }
 
+const isDrawn = ({ format }) => DRAWN.includes(format);
+
 function element(entry) {
-  const count = entry.outputs.length, outcome = OUTCOMES[entry.outcome];
+  const count = entry.outputs.length, drawn = entry.outputs.filter(isDrawn), files = entry.outputs.filter((one) => !isDrawn(one)), outcome = OUTCOMES[entry.outcome];
   const common = entry.outputs[0]?.told.filter((line) => entry.outputs.every(({ told }) => told.includes(line))) ?? [];
   const told = [...new Set([...entry.told, ...common])];
   const facts = [hour(entry.created), KINDS[entry.kind], outcome, ...shortly(entry.settings)];
   return h(
     "article.entry", { ariaLabel: titleOf(entry), dataset: { entry: entry.id } },
     h("div", {}, h("div.title", {}, titleOf(entry)), h("div.soft.small", {}, facts.filter(Boolean).join(" · "))),
-    count > 0 && h("div.tiles", {}, entry.outputs.map((picture, place) => tile({ ...picture, told: picture.told.filter((line) => !common.includes(line)) }, entry, place + 1, count))),
+    files.length > 0 && h("div.row", {}, files.map(({ id, format }) => h("button", { type: "button", onclick: () => download(id, format) }, `Download ${format}`))),
+    drawn.length > 0 && h("div.tiles", {}, drawn.map((picture, place) => tile({ ...picture, told: picture.told.filter((line) => !common.includes(line)) }, entry, place + 1, count))),
     told.length > 0 && h("p.small.warn", {}, told.join(" · ")),
   );
 }
@@ -86,7 +90,7 @@ export async function showRecent() {
   const box = at("recent");
   try {
     const { data } = await api.history({ limit: RECENT });
-    const pictures = data.flatMap((entry) => entry.outputs.map((picture) => [picture, entry])).slice(0, RECENT);
+    const pictures = data.flatMap((entry) => entry.outputs.filter(isDrawn).map((picture) => [picture, entry])).slice(0, RECENT);
     box.hidden = !pictures.length;
     box.replaceChildren(h("div.stack", {}, h("h2.soft", {}, "Recent"), h("div.strip", {}, pictures.map(([picture, entry]) => pictureButton(picture, entry, titleOf(entry))))));
   } catch {

@@ -9,25 +9,31 @@ import { icon } from "./icons.js";
 import { askKey } from "./keys.js";
 import { showModel } from "./model.js";
 import { banner, clearBanner, problem, sentence, toast } from "./notices.js";
+import { showRows } from "./rows.js";
 import { cancelLast, draw } from "./stage.js";
+import { showText } from "./text.js";
 import { showUsage } from "./usage.js";
 import { frame, showHelp } from "./frame.js";
 
-const VIEWS = ["create", "history", "model", "usage"];
+const VIEWS = ["create", "text", "rows", "history", "model", "usage"];
+const MAKES = { create: "pictures", text: "texts", rows: "rows" }; // views that need a model of something
 const AGAIN = 3000; // milliseconds between looks at a server that is away or loading
 const history = new History(at("history"));
 const composer = new Composer(at("composer"), { submit: generate, bring });
-let model = null;
+let model = null, served = []; // the model of pictures, and all models
 
 async function start(name = null) {
   try {
     const [me, models] = await Promise.all([api.me(), api.models()]);
     showKey(me);
-    const chosen = models.find(({ id }) => id === (name ?? composer.kept().model)) ?? models[0];
-    if (!chosen) return away("away", "The server is loading its models.");
+    if (!models.length) return away("away", "The server is loading its models.");
+    served = models;
+    for (const link of document.querySelectorAll("[data-makes]")) link.hidden = !making(link.dataset.makes).length;
+    const pictures = making("pictures"), chosen = pictures.find(({ id }) => id === (name ?? composer.kept().model)) ?? pictures[0];
+    if (!chosen) return route();
     const [facts, samplers] = await Promise.all([api.model(chosen.id), api.samplers(chosen.id)]);
     model = facts;
-    composer.show(models, model, samplers, start);
+    composer.show(pictures, model, samplers, start);
     if (!at("stage").querySelector(".set")) welcome();
     route();
   } catch (error) {
@@ -35,6 +41,8 @@ async function start(name = null) {
     at("stage").replaceChildren(problem(error, () => start(name)));
   }
 }
+
+const making = (what) => served.filter(({ makes }) => makes === what);
 
 function welcome() {
   const examples = (model.classes.length ? model.classes : model.examples).slice(0, 6).map((prompt) => h("button", { type: "button", onclick: () => example(prompt) }, prompt));
@@ -103,17 +111,21 @@ function gone(id) {
 // What is shown ---------------------------------------------------------------------------------
 
 function route() {
-  const name = location.hash.slice(2) || "create", view = VIEWS.includes(name) ? name : "create";
+  const name = location.hash.slice(2) || "create", known = VIEWS.includes(name) ? name : "create";
+  const lacks = served.length && MAKES[known] && !making(MAKES[known]).length;
+  const view = lacks ? Object.keys(MAKES).find((one) => making(MAKES[one]).length) : known;
   for (const each of VIEWS) at(each).hidden = each !== view;
   for (const link of document.querySelectorAll(".views a")) {
     if ((link.hash.slice(2) || "create") === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = view === "create" ? "Ornstein Studio" : `${view[0].toUpperCase()}${view.slice(1)} – Ornstein Studio`;
-  if (!model) return;
+  if (!served.length) return;
   if (view === "create") showRecent();
+  else if (view === "text") showText(at("text"), making("texts")).catch((error) => at("text").replaceChildren(problem(error, route)));
+  else if (view === "rows") showRows(at("rows"), making("rows")).catch((error) => at("rows").replaceChildren(problem(error, route)));
   else if (view === "history") history.load();
-  else if (view === "model") showModel(at("model"), model.id);
+  else if (view === "model") showModel(at("model"), (model ?? served[0]).id);
   else showUsage(at("usage"));
 }
 
@@ -136,7 +148,7 @@ function signOut() {
 
 function pressed(event) {
   const open = document.querySelector("dialog[open]"), typing = event.target.closest?.("input, textarea, select");
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !open) at("composer").requestSubmit();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !open) document.querySelector(".view:not([hidden]) form")?.requestSubmit();
   else if (event.key === "Escape" && !open && cancelLast()) event.preventDefault();
   else if (typing || open || event.ctrlKey || event.metaKey || event.altKey) return;
   else if (event.key === "/") { location.hash = "#/history"; setTimeout(() => at("search").focus()); event.preventDefault(); }
@@ -156,7 +168,7 @@ function listen() {
     document.body.classList.remove("dropping");
     if (event.dataTransfer.files[0]) bring(event.dataTransfer.files[0]);
   });
-  busy.addEventListener("key", () => askKey(() => (model ? route() : start())));
+  busy.addEventListener("key", () => askKey(() => (served.length ? route() : start())));
   busy.addEventListener("offline", () => away("offline", "The server cannot be reached."));
   busy.addEventListener("away", ({ detail }) => away("away", sentence(detail)));
   busy.addEventListener("online", () => clearBanner("offline"));
@@ -170,7 +182,7 @@ function away(kind, text) {
     if (!(await api.ready().catch(() => false))) return away(kind, text);
     clearBanner("offline");
     clearBanner("away");
-    if (!model) start();
+    if (!served.length) start();
   }, AGAIN);
 }
 

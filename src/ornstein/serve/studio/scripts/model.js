@@ -8,12 +8,13 @@ import { number } from "./words.js";
 export async function showModel(view, name) {
   view.replaceChildren(h("h1", {}, "Model"), h("p.soft", {}, "Looking it up…"));
   try {
-    const [model, card, samplers] = await Promise.all([api.model(name), api.card(name), api.samplers(name)]);
+    const [model, card] = await Promise.all([api.model(name), api.card(name)]);
+    const samplers = model.makes === "pictures" ? await api.samplers(name) : [];
     view.replaceChildren(
       h("h1", {}, model.id),
       figures(model),
       h("section.panel.stack", {}, cardOf(card)),
-      h("section.panel.stack", {}, h("h2", {}, "Samplers"), methods(samplers)),
+      samplers.length ? h("section.panel.stack", {}, h("h2", {}, "Samplers"), methods(samplers)) : "",
       await report(name),
     );
   } catch (error) {
@@ -35,8 +36,9 @@ function cardOf(text) {
 
 function figures(model) {
   const facts = [
-    [model.sizes.map((side) => `${side} px`).join(", "), "trained at"],
-    [model.styles.length, "styles"], [model.classes.length, "classes"],
+    [model.sizes?.map((side) => `${side} px`).join(", "), "trained at"],
+    [model.styles?.length, "styles"], [model.classes?.length, "classes"],
+    [model.context, "tokens of a text"], [model.columns?.length, "columns"],
     [model.parameters && `${number(model.parameters / 1e6, 1)} M`, "weights"],
     [model.training_pictures && number(model.training_pictures), `training pictures under ${Object.keys(model.licences).join(", ")}`],
     [model.policy, "policy in force"],

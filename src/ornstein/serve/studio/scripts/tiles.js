@@ -91,7 +91,8 @@ export class Waiting {
 /** Save a picture as a file of a format, on the colour that is chosen behind pictures. */
 export async function download(id, format) {
   const root = document.documentElement;
-  const background = root.dataset.backdrop === "colour" ? root.style.getPropertyValue("--backdrop") : "";
+  const drawn = DOWNLOADS.some(([, one]) => one === format); // texts and tables have no background
+  const background = drawn && root.dataset.backdrop === "colour" ? root.style.getPropertyValue("--backdrop") : "";
   try {
     const link = h("a", { href: URL.createObjectURL(await api.content(id, { format, background })), download: `ornstein-${id.slice(-12)}.${format}` });
     link.click();
