@@ -17,8 +17,8 @@ from ornstein.cli.generate import Sampler
 
 if TYPE_CHECKING:
     from ornstein.evaluate.evaluation import Evaluation, Evaluator, Plan
-    from ornstein.evaluate.sweep import Sweep
     from ornstein.evaluate.kinds import Asked, Measured
+    from ornstein.evaluate.sweep import Sweep
 
 Tell = Callable[[str, int, int], None]
 PICTURES = 2000  # where nothing else is said

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ornstein.guard.answer import Answer
     from ornstein.guard.guarded import Guarded
     from ornstein.model import Model
+    from ornstein.request import Request
 
 BAR_AFTER = 2.0  # seconds
 
@@ -150,7 +151,6 @@ def generate(
     from ornstein.cli import bulk, generate_text
     from ornstein.cli import rows as table_rows
     from ornstein.cli.pictures import read_source
-    from ornstein.guard.answer import held_back
     from ornstein.guard.guarded import Guarded
     from ornstein.guard.policy import Policy
     from ornstein.guard.rows import GuardedRows
@@ -179,15 +179,9 @@ def generate(
                    "background": background, "negative": negative or None, "prompts": rows}  # fmt: skip
         refuse_options(options, "a model of text")
         generate_text.write(
-            GuardedTexts(ready, rules),
-            prompts,
-            n,
-            seed,
-            {"steps": steps, "sampler": sampler, **words},
-            out,
-            as_json,
+            GuardedTexts(ready, rules), prompts, n, seed, {"steps": steps, "sampler": sampler, **words}, out, as_json,
             force,
-        )
+        )  # fmt: skip
         return
     refuse_options(words, "a model of pictures")
     assert isinstance(ready, Model)
@@ -206,12 +200,29 @@ def generate(
         team = bulk.Team(cluster, workers, model, device) if cluster else None
         bulk.bulk(guard, rows, out, order, team, as_json)
         return
-    started = time.perf_counter()
     asked = requests(prompts or (), n, seed, negative, ready.recipe.sampling, **settings)
     channels = ready.recipe.codec.channels
     given = [read_source(source, mask, strength, asked[0].size, channels)] * len(asked) if source else ()
+    _draw(guard, asked, given, out, background, n if prompts and prompts[1:] else None, force, as_json)
+
+
+def _draw(
+    guard: Guarded,
+    asked: Sequence[Request],
+    given: Sequence[Any],
+    out: Path | None,
+    background: str | None,
+    columns: int | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make pictures and write them, with their grid; raise RefusedError where any is held back."""
+    from ornstein.guard.answer import held_back
+    from ornstein.output import file_form
+
+    started = time.perf_counter()
     files, sheet = targets(out, [(request.prompt, request.seed) for request in asked], force)
-    form = file_form(files[0], background, ready.recipe.codec.channels)
+    form = file_form(files[0], background, guard.model.recipe.codec.channels)
     if background is None and form.background:
         note("JPEG has no transparency: the background is white")
     with warnings_told(), progress_bar() as progress:
@@ -221,8 +232,8 @@ def generate(
     for answer, file in zip(answers, files, strict=True):
         for line in answer.told if answer.output else ():
             note(f"{file}: {line}")
-    written = _write(guard, going, sheet, n if prompts and prompts[1:] else None, background, force)
-    _report(ready, going, written, seconds, as_json)
+    written = _write(guard, going, sheet, columns, background, force)
+    _report(guard.model, going, written, seconds, as_json)
     if len(going) < len(answers):
         raise held_back(answers)
 
