@@ -36,8 +36,9 @@ from ornstein.train.checkpoint import checkpoints, of_prefix
 
 TEXTS, LENGTH = 32, 127  # of each way of writing; tokens of one
 WAYS = (  # block, steps of a block, sampler
-    (1, 1, "unmask"), (4, 4, "first-hitting"), (4, 4, "unmask"), (4, 2, "unmask"), (4, 2, "confidence"),
-    (4, 1, "unmask"), (8, 4, "unmask"), (8, 2, "confidence"), (16, 4, "confidence"), (4, 8, "remask"),
+    (1, 1, "unmask"), (2, 2, "first-hitting"), (2, 1, "unmask"), (4, 4, "first-hitting"), (4, 4, "unmask"),
+    (4, 2, "unmask"), (4, 2, "confidence"), (4, 1, "unmask"), (8, 4, "unmask"), (8, 2, "confidence"),
+    (16, 4, "confidence"), (4, 8, "remask"),
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from tests.small import Command
 from tests.tables.conftest import SMALL, known_table
 
 
+@pytest.mark.slow
 def test_from_a_file_to_rows(ornstein: Command, tmp_path: Path) -> None:
     file, run = tmp_path / "people.csv", tmp_path / "run"
     known_table(200).to_csv(file, index=False, sep=";")

@@ -157,7 +157,7 @@ def test_the_command_line_writes_holds_back_and_refuses(bundle, model, tmp_path)
     assert run("letter 5 says", "--out", str(file), "--seed", "2").exit_code == 0
     assert file.read_text().startswith("letter 5 says")
     for words, said in (
-        (["letter", "--guidance", "2"], "has no such option"), ([], "no prompt"),
+        (["letter", "--guidance", "2"], "has no such option"), ([], "prompt"),
         (["letter", "--out", str(file)], "exists"), (["[MASK*0]"], "is no hole"),
     ):  # fmt: skip
         failed = run(*words)

@@ -73,8 +73,9 @@ class DeepBlocks(nn.Module):
         modulation: Float[Tensor, "rows #tokens 6 width"],
         rotation: Rotation,
         mask: Shaped[Tensor, "rows 1 1 tokens"] | None,
+        remembered: None = None,
     ) -> Float[Tensor, "rows tokens width"]:
-        """As ``Block``."""
+        """As ``Block``, of tokens that are all there."""
         if self._effect is None or self._change is None:
             self._effect, self._change = x.new_zeros(2, len(self._counts), *x.shape[1:])
         rows, counts = self._rows, self._counts[self._rows]

@@ -204,9 +204,7 @@ class TableModel(FieldsModel):
         numbers = scores(low, high, uniform).double()
         for k, column in enumerate(self.codec.numbers):
             numbers[torch.from_numpy(np.isnan(values[column.name])), k] = torch.nan
-        for k, column in enumerate(
-            self.codec.kinds
-        ):  # a gap is free, though gaps were a category in training
+        for k, column in enumerate(self.codec.kinds):  # a gap is free, though it was a category in training
             gone = values[column.name]
             kinds[np.isnan(gone) if gone.dtype == np.float64 else [v is None for v in gone], k] = MASK
         return {"numbers": numbers, "kinds": torch.from_numpy(kinds)}
