@@ -45,6 +45,8 @@ class _AtFirst:
     @property
     def jaxtyping_disable(self) -> bool:
         """Asked before every call, by the wrapper of the function that is called."""
+        if torch.compiler.is_compiling():  # which cannot look at frames
+            return True
         function = sys._getframe(1).f_locals["fn"]
         self.calls[function] += 1
         return self.calls[function] > FIRST
