@@ -64,7 +64,8 @@ def people(rows: int = 120) -> pd.DataFrame:
     sex = random.choice(["F", "M"], rows, p=[0.7, 0.3])
     age = random.integers(0, 90, rows)
     height = np.round(np.where(sex == "F", 165, 180) + random.normal(0, 5, rows), 1)
-    job = np.where(random.random(rows) < 0.1, None, random.choice(["smith", "cook", "clerk"], rows))
+    gaps, jobs = random.random(rows) < 0.1, random.choice(["smith", "cook", "clerk"], rows)
+    job = [None if gap else str(one) for gap, one in zip(gaps, jobs, strict=True)]
     return pd.DataFrame({"sex": sex, "age": age, "height": height, "job": job})
 
 

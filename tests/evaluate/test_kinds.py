@@ -22,7 +22,9 @@ __all__ = ["letters", "ornstein"]
 def pack(tmp_path_factory: pytest.TempPathFactory) -> TextPack:
     folder = tmp_path_factory.mktemp("text") / "pack"
     passages = [Passage(str(k), text, f"letter {k}") for k, text in enumerate(PASSAGES)]
-    write_pack(folder, "letters", passages, licence="CC0-1.0", holder="A. Writer", source="letters", held_out=0.4)
+    write_pack(
+        folder, "letters", passages, licence="CC0-1.0", holder="A. Writer", source="letters", held_out=0.4
+    )
     return TextPack.open(folder)
 
 
@@ -39,7 +41,9 @@ def test_a_model_of_text_that_learned_nothing_is_near_the_uniform_law(
     uniform = tokens * math.log2(300) / sum(len(text) for text in pack.texts)
     assert found["bits a character"]["value"] > 0.9 * uniform
     assert found["real"]["words"] >= 5
-    gated = ornstein("evaluate", bundle, "--data", pack.folder, "--samples", 3, "--out", out, "--fail-if", "bits>0.5")
+    gated = ornstein(
+        "evaluate", bundle, "--data", pack.folder, "--samples", 3, "--out", out, "--fail-if", "bits>0.5"
+    )
     assert gated.code == 1
     assert "bits is" in gated.err
 
@@ -68,7 +72,10 @@ def test_rows_are_set_beside_learned_and_unseen_ones(ornstein: Command, tmp_path
     assert told.code == 0, told.err
     assert "Told from real" in told.out
     found = json.loads((out / "metrics.json").read_text())
-    assert found["figures"]["rows"]["shapes"]["generated"]["value"] < found["figures"]["rows"]["shapes"]["real"]["value"]
+    assert (
+        found["figures"]["rows"]["shapes"]["generated"]["value"]
+        < found["figures"]["rows"]["shapes"]["real"]["value"]
+    )
     assert "<html" in (out / "report.html").read_text()
     assert "figures" in Bundle.open(bundle).metrics()
     few = ornstein("evaluate", bundle, "--data", learned, "--out", out)

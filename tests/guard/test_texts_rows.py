@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ornstein.data.copies import Copies
 from ornstein.data.manifest import Row
+from ornstein.data.text import Passage, TextPack, write_pack
 from ornstein.guard.credentials.trust import Trust
 from ornstein.guard.credentials.verifying import verify
 from ornstein.guard.decision import RefusedError
@@ -24,7 +25,7 @@ from ornstein.loading import load
 from ornstein.tables import TableModel
 from ornstein.tables.rows import row_hashes
 from ornstein.texts import TextModel
-from tests.fields import letters, people, rows_bundle, table
+from tests.fields import PASSAGES, letters, people, rows_bundle, table
 from tests.small import Command, ornstein
 
 __all__ = ["letters", "ornstein", "table"]
@@ -208,3 +209,33 @@ def test_the_command_line_signs_texts_and_tables_and_verify_finds_it(
     assert refused.code == 3
     assert "refused" in refused.err
     assert not (tmp_path / "e.txt").exists()
+
+
+def test_trace_names_what_a_text_shares_with_its_training_text(
+    ornstein: Command, letters: Path, tmp_path: Path
+) -> None:
+    passages = [Passage(str(k), text, f"letter {k}") for k, text in enumerate(PASSAGES)]
+    write_pack(
+        tmp_path / "pack", "letters", passages, licence="CC0-1.0", holder="A. Writer", source="letters"
+    )
+    learned = TextPack.open(tmp_path / "pack").of("train")[0]
+    text = tmp_path / "a.txt"
+    text.write_text(f"Nobody said it before: {' '.join(learned.split()[:14])}, or so they tell us all.")
+    told = json.loads(ornstein("trace", text, "--model", letters, "--pack", tmp_path / "pack", "--json").out)
+    (match,) = told[0]["matches"]
+    assert match["what"] == " ".join(learned.split()[:14])
+    assert (match["size"], match["source"]["holder"]) == (14, "A. Writer")
+    alone = ornstein("trace", text, "--model", letters)
+    assert "14 words" in alone.out
+    text.write_bytes(b"\xff\xfe")
+    assert ornstein("trace", text, "--model", letters).code == 2
+
+
+def test_trace_names_rows_that_were_learned_from(ornstein: Command, table: Path, tmp_path: Path) -> None:
+    file, frame = tmp_path / "a.csv", people()
+    new = frame.iloc[:2].assign(height=[201.5, 202.5])
+    pd.concat([new, frame.iloc[[7]]]).to_csv(file, index=False)
+    told = json.loads(ornstein("trace", file, "--model", table, "--json").out)
+    (match,) = told[0]["matches"]
+    assert match["what"] == "row 3"
+    assert match["source"]["id"] == "row-7"

@@ -34,11 +34,15 @@ def evaluate(
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help="Generated, and as many real ones: 2000 pictures, 100 texts, rows as were learned from."),
+        typer.Option(
+            help="Generated, and as many real ones: 2000 pictures, 100 texts, rows as were learned from."
+        ),
     ] = None,
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="Of text a pack (the model's own); of rows files with rows learned from and others."),
+        typer.Option(
+            help="Of text a pack (the model's own); of rows files with rows learned from and others."
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="Of rows: a column that others shall foretell.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampler steps (the model's default).")] = None,
@@ -78,7 +82,9 @@ def evaluate(
         _measure(ready, asked, out or Path("evaluations") / ready.recipe.name, fail_if or [], as_json)
         return
     if data or target:
-        raise UsageError("--data and --target are of models of texts and rows: pictures are set beside --against PACK")
+        raise UsageError(
+            "--data and --target are of models of texts and rows: pictures are set beside --against PACK"
+        )
     folder = out or Path("evaluations") / ready.recipe.name
     plan = Plan(samples or PICTURES, Settings.of(ready, steps, guidance, sampler), seed)
     if networks:

@@ -1,4 +1,4 @@
-"""``ornstein trace``: which training pictures a file is similar to, with licence and holder."""
+"""``ornstein trace``: which training data a file is near to, with licence and holder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def trace(
-    files: Annotated[list[Path], typer.Argument(help="Pictures: PNG, JPEG, WebP, GIF, BMP or TIFF.")],
+    files: Annotated[list[Path], typer.Argument(help="Pictures; with --model also texts, or tables.")],
     model: Annotated[
         str | None, typer.Option(help="A model's name or folder; the one the file's replay record names.")
     ] = None,
@@ -22,7 +22,10 @@ def trace(
     sheet: Annotated[
         Path | None, typer.Option(help="PNG of each file beside its nearest training pictures.")
     ] = None,
-    pack: Annotated[Path | None, typer.Option(help="Where the training pictures lie, for --sheet.")] = None,
+    pack: Annotated[
+        Path | None,
+        typer.Option(help="Where the training data lie: for --sheet, or to find passages."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing sheet.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
@@ -33,6 +36,9 @@ def trace(
 
     if sheet is not None:
         refuse_existing(sheet, force)
+    if model is not None and (other := _other(model)) is not None:
+        _trace_fields(other, files, pack, count, as_json)
+        return
     alpha = (Policy.find(policy).output.copies or Copies()).alpha
     known: dict[Path, Sources] = {}
     found: list[tuple[Path, Sources, Traced]] = []
@@ -47,6 +53,36 @@ def trace(
     if sheet is not None:
         write_sheet(sheet, found, pack, force)
         typer.echo(f"wrote {sheet}", err=True)
+
+
+def _other(name: str) -> Any:
+    """The model of this name, where it makes texts or rows; None where it makes pictures."""
+    from ornstein.bundle import Bundle
+    from ornstein.loading import load
+    from ornstein.recipes.table import TableRecipe
+    from ornstein.recipes.text import TextRecipe
+    from ornstein.shelf import find
+
+    recipe = Bundle.open(find(name)).facts.recipe
+    return load(name) if isinstance(recipe, TextRecipe | TableRecipe) else None
+
+
+def _trace_fields(model: Any, files: list[Path], pack: Path | None, count: int, as_json: bool) -> None:
+    """Name what texts or tables share with what a model learned from."""
+    from ornstein.guard.trace.fields import matches
+
+    found = [(file, matches(model, file, pack)) for file in files]
+    if as_json:
+        told = [{"file": str(file), "matches": [one.as_dict() for one in held]} for file, held in found]
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
+    for file, held in found:
+        typer.echo(f"{file}: {len(held):,} parts stand as they are in what {model.recipe.name} learned from")
+        for one in held[:count]:
+            row = one.source
+            whose = f": {row.id}, {row.licence}, {row.holder} ({row.source})" if row else ""
+            words = f"{one.size} words: " if one.size > 1 else ""
+            typer.echo(f"  {words}{one.what[:100]}{whose}")
 
 
 def _facts(file: Path, sources: Sources, traced: Traced, alpha: float) -> dict[str, Any]:

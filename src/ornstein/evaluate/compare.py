@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ornstein.errors import UsageError, nearest
 from ornstein.evaluate.estimate import Estimate, difference
@@ -55,7 +56,14 @@ def compare(evaluations: Sequence[Evaluation]) -> list[Row]:
     return rows
 
 
-def broken(rules: Sequence[str], evaluation: Evaluation) -> Iterator[str]:
+class Comparable(Protocol):
+    """What rules are about: any evaluation, of whatever was measured."""
+
+    @property
+    def comparable(self) -> Sequence[Figure]: ...
+
+
+def broken(rules: Sequence[str], evaluation: Comparable) -> Iterator[str]:
     """Rules like ``fdr>1.3`` that an evaluation meets, each as a line that says by how much.
 
     A rule holds for every feature network that has the figure.

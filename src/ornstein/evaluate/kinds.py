@@ -57,7 +57,8 @@ def measure(model: Any, asked: Asked, tell: Tell) -> Measured:
     from ornstein.evaluate.tables.measure import measure as of_rows
     from ornstein.evaluate.texts.measure import measure as of_texts
 
-    for kind, by in ((TextModel, of_texts), (TableModel, of_rows)):
+    measures: dict[type, Callable[[Any, Asked, Tell], Measured]] = {TextModel: of_texts, TableModel: of_rows}
+    for kind, by in measures.items():
         if isinstance(model, kind):
             return by(model, asked, tell)
     raise UsageError(f"nothing here measures {type(model).__name__}")

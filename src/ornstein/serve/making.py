@@ -23,12 +23,11 @@ class Job(Booking):
     """One request, checked and ready to be made.
 
     Attributes:
-        served: of which model. prompt: as it came. asked: one for each picture.
+        served: of which model. asked: one for each picture.
         form: of the files. sources: one for each picture, or none.
     """
 
     served: ServedPictures
-    prompt: str
     asked: Sequence[Request]
     form: FileForm
     sources: Sequence[Source] = ()

@@ -47,9 +47,12 @@ def test_a_hole_is_filled_and_the_file_comes_down(visit: Callable[..., Page], fi
     assert shown.startswith("letter says")
     with page.expect_download() as coming:
         made.get_by_role("button", name="Download").click()
-    assert Path(coming.value.path()).read_text().strip() == fields_site.service.store.get(
-        fields_site.service.books.history("local")[0].outputs[0].sha256
-    ).decode().strip()
+    assert (
+        Path(coming.value.path()).read_text().strip()
+        == fields_site.service.store.get(fields_site.service.books.history("local")[0].outputs[0].sha256)
+        .decode()
+        .strip()
+    )
     prompt.fill("undress her")
     page.get_by_role("button", name="Write").click()
     expect(page.get_by_text("undressing persons is not done here")).to_be_visible()

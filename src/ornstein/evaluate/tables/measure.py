@@ -44,27 +44,39 @@ def measure(model: TableModel, asked: Asked, tell: Tell) -> Measured:
     if not count:
         raise UsageError("no row of these files was learned from: is it another model's table?")
     tell("generating", 0, count)
-    made = model.generate(
-        count, asked.seed, progress=lambda done, of: tell("generating", done, of)
-    ).frame
+    made = model.generate(count, asked.seed, progress=lambda done, of: tell("generating", done, of)).frame
     kept = [c.name for c in model.codec.columns if c.type not in UNTOLD and c.name in frame]
     found = report(
         train[kept], test[kept], made[kept], describe(train[kept]), asked.target, model=model.recipe.name,
         seed=asked.seed, tell=lambda what: tell(what, 1, 1),
     )  # fmt: skip
     return Measured(
-        model.recipe.name, found.comparable, found.metrics(), headlines(found), lambda command: render(found, command)
+        model.recipe.name,
+        found.comparable,
+        found.metrics(),
+        headlines(found),
+        lambda command: render(found, command),
     )
 
 
 def _learned(model: TableModel, frame: pd.DataFrame) -> np.ndarray:
     """(rows,) bool: whether the model learned from a row, by the hashes in its manifest."""
+    found = digests(model, frame)
+    assert model.bundle is not None
+    known = {row.sha256 for row in manifest.read(model.bundle.folder / MANIFEST)}
+    return np.array([digest in known for digest in found], dtype=bool)
+
+
+def digests(model: TableModel, frame: pd.DataFrame) -> list[str]:
+    """The hashes by which a model's manifest would know the rows of a table.
+
+    Raises:
+        UsageError: the bundle does not say what it learned from, or the table lacks a column.
+    """
     if model.bundle is None or model.bundle.facts.data is None:
         raise UsageError(f"{model.recipe.name} does not say what it learned from: its bundle has no manifest")
-    known = {row.sha256 for row in manifest.read(model.bundle.folder / MANIFEST)}
     types = {c.name: c.type for c in model.codec.columns}
     if absent := sorted(set(types) - set(frame.columns)):
         raise UsageError(f"the table has no column {absent[0]!r}, which the model has")
     values = {c.name: c.values for c in columns(frame[list(types)], types, learnable=False)}
-    digests = row_hashes(model.codec, values, model.recipe.data.salt)
-    return np.array([digest in known for digest in digests], dtype=bool)
+    return row_hashes(model.codec, values, model.recipe.data.salt)

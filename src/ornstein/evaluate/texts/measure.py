@@ -41,7 +41,11 @@ def measure(model: TextModel, asked: Asked, tell: Tell) -> Measured:
     recipe = model.recipe
     windows = held_windows(recipe.codec, held, max(stage.size for stage in recipe.training.stages))[:WINDOWS]
     nats = bound_nats(
-        model, windows, recipe.process.block, seed=asked.seed, progress=lambda done, of: tell("bound", done, of)
+        model,
+        windows,
+        recipe.process.block,
+        seed=asked.seed,
+        progress=lambda done, of: tell("bound", done, of),
     )
     bits = bits_a_character(nats, characters(recipe.codec, windows), asked.seed)
     made, real = _written(model, held, asked, tell)
@@ -49,7 +53,9 @@ def measure(model: TextModel, asked: Asked, tell: Tell) -> Measured:
     shares = [of_mean(np.array([copies.share(text) for text in texts])) for texts in (made, real)]
     figures = [
         Figure("bits", "", "bits a character of held-out text, at most", bits, None, "lower"),
-        Figure("copied", "", "runs of eight words that stand in the training text", shares[0], shares[1], "real"),
+        Figure(
+            "copied", "", "runs of eight words that stand in the training text", shares[0], shares[1], "real"
+        ),
     ]
     lines = [
         ("Bits a character", f"{bits.value:.3f}", f"at most, {bits.low:.3f} to {bits.high:.3f}"),
