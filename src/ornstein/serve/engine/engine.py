@@ -16,7 +16,7 @@ from ornstein.errors import UsageError
 from ornstein.model import Model
 from ornstein.output import Output
 from ornstein.prompts import parts_of
-from ornstein.record import MAX_BUCKET
+from ornstein.record import MAX_BUCKET, sharing
 from ornstein.request import Progress, Request
 from ornstein.sample.loop import State
 from ornstein.sample.registry import evaluations
@@ -100,8 +100,19 @@ class Engine:
             UsageError: what this model cannot do, before anything runs. OrnsteinError: a picture failed, or the engine
                 is closed.
         """
-        torch.get_num_threads()  # a thread's first question sets its own number to the process's; rounding follows it
-        given = list(sources) or [None] * len(asked)
+        # prompts and pictures are coded here, by as many threads as the network's: rounding follows their number
+        with sharing(self._worker.threads):
+            return self._made(asked, list(sources) or [None] * len(asked), imprint, progress, previews, owner)
+
+    def _made(
+        self,
+        asked: Sequence[Request],
+        given: Sequence[Source | None],
+        imprint: Imprint | None,
+        progress: Progress,
+        previews: Previews | None,
+        owner: str,
+    ) -> list[Output]:
         with self._encoding:
             self.model.check(asked, given)
         pictures = [Asked(request, source) for request, source in zip(asked, given, strict=True)]

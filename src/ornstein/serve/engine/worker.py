@@ -223,7 +223,7 @@ class Worker:
         alone = not any(other.running for other in self._crews if other is not crew)
         threads = self._cores if alone and not self._fixed else self.threads
         if threads != crew.threads:
-            torch.set_num_threads(threads)  # of this thread alone
+            torch.set_num_threads(threads)  # of this thread, and of those that never asked
             crew.threads = threads
 
     def _tick(self, crew: Crew) -> None:

@@ -27,12 +27,12 @@ async function start(name = null) {
     const [me, models] = await Promise.all([api.me(), api.models()]);
     showKey(me);
     if (!models.length) return away("away", "The server is loading its models.");
-    served = models;
+    const pictures = models.filter(({ makes }) => makes === "pictures");
+    const chosen = pictures.find(({ id }) => id === (name ?? composer.kept().model)) ?? pictures[0];
+    const [facts, samplers] = chosen ? await Promise.all([api.model(chosen.id), api.samplers(chosen.id)]) : [null, []];
+    [served, model] = [models, facts]; // all is known: until then the server counts as away
     for (const link of document.querySelectorAll("[data-makes]")) link.hidden = !making(link.dataset.makes).length;
-    const pictures = making("pictures"), chosen = pictures.find(({ id }) => id === (name ?? composer.kept().model)) ?? pictures[0];
     if (!chosen) return route();
-    const [facts, samplers] = await Promise.all([api.model(chosen.id), api.samplers(chosen.id)]);
-    model = facts;
     composer.show(pictures, model, samplers, start);
     if (!at("stage").querySelector(".set")) welcome();
     route();
