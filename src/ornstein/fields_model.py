@@ -131,7 +131,7 @@ class FieldsModel:
 
 @dataclass(frozen=True)
 class AutocastFields:
-    """Calls a network of fields, in bfloat16 products where asked; what it is not told is its condition."""
+    """Calls a network of fields, in bfloat16 products where asked."""
 
     network: Callable[..., Sample]
     dtype: torch.dtype
@@ -140,7 +140,7 @@ class AutocastFields:
         """As ``denoise.product.FieldsNetwork``."""
         device = next(iter(z.values())).device if isinstance(z, Mapping) else z.device
         with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self.network(fieldwise(_float32, z), fieldwise(_float32, logsnr))
+            return self.network(fieldwise(_float32, z), fieldwise(_float32, logsnr), condition)
 
 
 def _float32(x: Tensor) -> Tensor:

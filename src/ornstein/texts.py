@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
 import torch
 from jaxtyping import Int
@@ -21,7 +21,7 @@ from ornstein.denoise.posterior import Denoiser
 from ornstein.denoise.product import FieldsDenoiser, FieldsNetwork
 from ornstein.drawing import NOTHING, Spent
 from ornstein.errors import UsageError
-from ornstein.fields_model import FieldsModel
+from ornstein.fields_model import AutocastFields, FieldsModel
 from ornstein.net.sequence import Order, SequenceNetwork
 from ornstein.process.masked import MASK, Masked
 from ornstein.recipes.text import TextRecipe
@@ -121,14 +121,8 @@ class TextModel(FieldsModel):
     def denoiser(
         self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None
     ) -> Denoiser:
-        """As of ``FieldsModel``; its condition is an ``Order``."""
-        asked, dtype = network or self.network, dtype or self.dtype
-
-        def told(z: Any, logsnr: Any, condition: Any) -> Tensor:
-            with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-                return asked(z, logsnr, condition)
-
-        return FieldsDenoiser(told, self.paths)
+        """As of ``FieldsModel``, by the weights as they are trained; its condition is an ``Order``."""
+        return FieldsDenoiser(AutocastFields(network or self.network, dtype or self.dtype), self.paths)
 
     def generate(
         self,
