@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 
 import pytest
@@ -42,6 +43,19 @@ def test_several_servers_that_start_at_once_migrate_once(url: str, tmp_path):
     finished(books, "r")
     assert migrate(books.database)[0] is not None  # nothing to do, nothing lost
     assert books.request("ann", "r") is not None
+
+
+def test_a_new_file_that_another_program_writes_is_waited_for(tmp_path):
+    file = tmp_path / "books.sqlite3"
+    writing = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+    writing.execute(
+        "BEGIN IMMEDIATE"
+    )  # SQLite refuses at once to turn the journal over, whatever patience it has
+    done = threading.Timer(0.3, writing.close)
+    done.start()
+    with Database(f"sqlite:///{file}").reading() as session:
+        session.connection()
+    done.join()
 
 
 def test_tables_of_another_version_are_refused(url: str, tmp_path):

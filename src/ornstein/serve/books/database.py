@@ -7,7 +7,9 @@ database that does not answer is given up within seconds, and asked again by the
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,7 +168,8 @@ def _sqlite(url: URL) -> Engine:
 
     def connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver begins no transactions: SQLAlchemy does, below
-        for line in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        _write_ahead(connection)
+        for line in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {line}")
 
     def began(connection: Any) -> None:
@@ -177,6 +180,20 @@ def _sqlite(url: URL) -> Engine:
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", began)
     return engine
+
+
+def _write_ahead(connection: Any) -> None:
+    """Turn a new file's journal over; of several connections that do so at once, SQLite has only one wait its turn."""
+    given_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > given_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _postgresql(url: URL) -> Engine:
