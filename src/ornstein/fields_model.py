@@ -125,7 +125,7 @@ class FieldsModel:
             seeds: one a row.
             denoiser: in the place of the model's own.
         """
-        asked = denoiser or self.denoiser()
+        asked = self.denoiser() if denoiser is None else denoiser
         yield from trajectory(method, asked, self.paths, x, grids, None, seeds)
 
 

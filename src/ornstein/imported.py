@@ -143,7 +143,7 @@ class ImportedModel(Model):
         self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None
     ) -> NetworkDenoiser:
         """The denoiser of this model; `network` stands in for its own (compiled), in the dtype it is in."""
-        call = network or self.inference(dtype)
+        call = self.inference(dtype) if network is None else network
         process = self.recipe.process
         return NetworkDenoiser(lambda z, logsnr, condition: call(z, logsnr, *condition.tensors), process.path,
                                process.target)  # fmt: skip

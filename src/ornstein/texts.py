@@ -122,7 +122,9 @@ class TextModel(FieldsModel):
         self, network: Callable[..., Tensor] | None = None, dtype: torch.dtype | None = None
     ) -> Denoiser:
         """As of ``FieldsModel``, by the weights as they are trained; its condition is an ``Order``."""
-        return FieldsDenoiser(AutocastFields(network or self.network, dtype or self.dtype), self.paths)
+        return FieldsDenoiser(
+            AutocastFields(self.network if network is None else network, dtype or self.dtype), self.paths
+        )
 
     def generate(
         self,

@@ -39,6 +39,14 @@ def test_rows_follow_the_laws_of_the_table(rows: pd.DataFrame, frame: pd.DataFra
     assert abs(rows.job.isna().mean() - 0.1) < 0.05
 
 
+def test_a_compiled_network_is_asked_as_the_plain_one_is() -> None:
+    learning = task()
+    batch = learning.batch(learning.recipe.training.stages[0], 0, 4)
+    compiled = torch.compile(learning.model.network, backend="eager")
+    theirs, ours = (learning.losses(network, batch) for network in (compiled, learning.model.network))
+    assert torch.equal(theirs.weighted, ours.weighted)
+
+
 def test_values_keep_their_form(rows: pd.DataFrame, frame: pd.DataFrame) -> None:
     assert rows.age.dtype == np.int64
     assert rows.age.between(frame.age.min(), frame.age.max()).all()

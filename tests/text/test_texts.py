@@ -28,6 +28,13 @@ def test_training_lowers_the_bound(task, model, pack):
     assert before.value < 1.2 * math.log2(model.recipe.codec.categories)
 
 
+def test_a_compiled_network_is_asked_as_the_plain_one_is(task):
+    batch = task.batch(task.recipe.training.stages[0], 0, 4)
+    compiled = torch.compile(task.model.network, backend="eager")
+    theirs, ours = (task.losses(network, batch) for network in (compiled, task.model.network))
+    assert torch.equal(theirs.weighted, ours.weighted)
+
+
 def test_windows_begin_at_passages_and_hold_each_token_once(task, pack):
     codec = task.recipe.codec
     windows = held_windows(codec, pack.texts, 32)
