@@ -1,24 +1,25 @@
-"""Models that make whole texts or tables at once: one request at a time, in the order they came, and no more than fit.
+"""Models that make whole texts or tables at once: one request at a time, keys in fair turns, and no more than fit.
 
 What they make does not share calls of the network with its neighbours, as pictures do in an ``Engine``; a lane is what
-the rest of the server knows of an engine.
+the rest of the server knows of an engine. Whose turn it is, the engine's own queue says, by the seconds that each took.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ornstein.request import Progress
-from ornstein.serve.engine.queue import OverloadedError
+from ornstein.serve.engine.queue import AGEING, FairQueue, OverloadedError
 
 T = TypeVar("T")
 WEIGHT = 0.3  # of the last request in the running mean of seconds
+WORK = 20 * AGEING  # of a second, in the queue's unit: twenty seconds of waiting are worth one of work
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,29 @@ class LaneLoad:
     failure: str | None = None
 
 
+@dataclass(eq=False)
+class _Asked:
+    """A request in line; `cost` and `weight` as of ``Waits``."""
+
+    turn: Callable[[], Any]
+    cost: float
+    weight: float = 1.0
+    done: Future[Any] = field(default_factory=Future)
+
+
 class Lane:
     """Runs work for any number of threads in one of its own.
 
     Args:
         name: of the model. waiting: requests at most. objective: seconds within which one that is let in is done.
+        share: of the lane, that an owner has relative to others.
     """
 
-    def __init__(self, name: str, waiting: int, objective: float) -> None:
+    def __init__(
+        self, name: str, waiting: int, objective: float, share: Callable[[str], float] = lambda owner: 1.0
+    ) -> None:
         self._waiting, self._objective = waiting, objective
+        self._queue = FairQueue[_Asked](share)
         self._worker, self._lock = ThreadPoolExecutor(1, f"lane {name}"), Lock()
         self._inside, self._running, self._each = 0, 0, 0.0
 
@@ -65,24 +80,48 @@ class Lane:
                 f"too busy: {ahead:.0f} s of work lie ahead; ask again in {late:.0f} s", late
             )
 
-    def run(self, work: Callable[[], T], progress: Progress) -> tuple[T, float]:
+    def run(self, work: Callable[[], T], progress: Progress, owner: str = "") -> tuple[T, float]:
         """What `work` returns, and the seconds it waited for its turn.
 
         Args:
             work: runs alone.
             progress: asked before it begins, so that nobody waits for what is no longer wanted.
+            owner: who is to get a fair share of the lane: an API key.
 
         Raises:
             What `work` and `progress` raise.
         """
         context, came = copy_context(), time.perf_counter()
         with self._lock:
+            asked = _Asked(
+                lambda: context.run(self._turn, work, progress, came), max(self._each, 1e-3) * WORK
+            )
+            call = self._queue.open(owner, 1, asked.cost)
+            self._queue.add(call, asked)
             self._inside += 1
         try:
-            return self._worker.submit(context.run, self._turn, work, progress, came).result()
+            self._worker.submit(self._next)
+            return asked.done.result()
         finally:
             with self._lock:
                 self._inside -= 1
+                self._queue.close(call)
+
+    def _next(self) -> None:
+        """Run the one whose turn it is."""
+        with self._lock:
+            asked = self._queue.take(1.0)
+        if asked is None:  # whoever asked was turned away meanwhile
+            return
+        began = time.perf_counter()
+        try:
+            asked.done.set_result(asked.turn())
+        except BaseException as error:
+            asked.done.set_exception(error)
+        finally:
+            with self._lock:
+                self._queue.spend(asked, (time.perf_counter() - began) * WORK)
+                self._queue.leave(asked)
 
     def _turn(self, work: Callable[[], T], progress: Progress, came: float) -> tuple[T, float]:
         began = time.perf_counter()
@@ -98,4 +137,8 @@ class Lane:
 
     def close(self, grace: float) -> None:
         """Take nothing more; what runs goes on for `grace` seconds at most, by its own progress."""
-        self._worker.shutdown(wait=grace > 0, cancel_futures=True)
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            while (asked := self._queue.take(1.0)) is not None:
+                asked.done.cancel()
+        self._worker.shutdown(wait=grace > 0)

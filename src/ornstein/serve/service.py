@@ -151,7 +151,10 @@ class Service:
             )  # fmt: skip
 
         one = serve_model(
-            model, self.policy, engine, lambda name: Lane(name, self.bounds.waiting, self.objective)
+            model,
+            self.policy,
+            engine,
+            lambda name: Lane(name, self.bounds.waiting, self.objective, self._share),
         )
         self.metrics.watch(name, lambda: one.load)
         return one

@@ -6,7 +6,7 @@ import uuid
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ornstein.drawing import NOTHING, Spent
 from ornstein.guard.publish import File
@@ -15,11 +15,11 @@ from ornstein.guard.texts import GuardedTexts, TextAnswer, held_back
 from ornstein.request import Progress
 from ornstein.serve.booking import Booking, Done, booked
 from ornstein.serve.books import Made
-from ornstein.serve.lane import Lane
 from ornstein.serve.served import ServedFields
 from ornstein.serve.service import Service
 from ornstein.texts import TextRequest
 
+T = TypeVar("T")
 CREDENTIAL = "credential"
 """Under which an output's record has the credential that lies beside its file, in base64."""
 
@@ -63,7 +63,7 @@ def write(
     """Write texts, everything on the books. Raises as ``making.make``."""
 
     def make() -> Texts:
-        answers, waited = _lane(booking).run(lambda: guarded.make(asked, progress=progress), progress)
+        answers, waited = _run(booking, lambda: guarded.make(asked, progress=progress), progress)
         going = {place: answer for place, answer in enumerate(answers) if answer.output is not None}
         with service.tracing.span("sign"):
             files = guarded.files(list(going.values()))
@@ -88,7 +88,7 @@ def fill(
     """Make or fill a table by `work`, everything on the books. Raises as ``making.make``."""
 
     def make() -> Table:
-        answer, waited = _lane(booking).run(work, progress)
+        answer, waited = _run(booking, work, progress)
         with service.tracing.span("sign"):
             file = guarded.file(answer, form)
         return Table(f"tab_{uuid.uuid4().hex}", file, answer, replace(answer.spent, waited=waited))
@@ -106,9 +106,10 @@ def fill(
     return booked(service, booking, make, done)
 
 
-def _lane(booking: Booking) -> Lane:
+def _run(booking: Booking, work: Callable[[], T], progress: Progress) -> tuple[T, float]:
+    """By the lane of the model, in the turn of the key."""
     assert isinstance(booking.served, ServedFields)
-    return booking.served.lane
+    return booking.served.lane.run(work, progress, booking.key.id)
 
 
 def _texts_done(service: Service, made: Texts) -> Done:
