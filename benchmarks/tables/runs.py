@@ -22,7 +22,7 @@ from ornstein.evaluate.tables.usefulness import usefulness
 
 from .data import Split
 from .frames import complete, restore
-from .ours import fit_ours
+from .ours import SETTINGS, fit_ours
 from .rivals import METHODS, Setting
 
 OURS = "ornstein"
@@ -96,7 +96,7 @@ class Runs:
             rows.parent.mkdir(parents=True, exist_ok=True)
             effort = TUNED if name.startswith("tune") else 1.0
             made = (
-                fit_ours(split, seed, setting)
+                fit_ours(split, seed, setting, effort)
                 if method == OURS
                 else _rival(method, split, seed, setting, effort)
             )
@@ -123,7 +123,7 @@ def _rival(
 
 
 def _settings(method: str) -> tuple[Setting, ...]:
-    return ({},) if method == OURS else METHODS[method].settings
+    return SETTINGS if method == OURS else METHODS[method].settings
 
 
 def _score(split: Split, made: Made) -> dict[str, float]:

@@ -139,7 +139,7 @@ def gcide() -> TextRecipe:
             "name": "gcide", "data": TextData(pack="data/gcide"),
             "network": SequenceConfig(transformer=TransformerConfig(width=256, depth=6, heads=4, axes=1)),
             "training": TrainingSection(
-                samples=32_000, stages=(Stage(size=128, batch=32),), ema=(2_000, 8_000), stored="bfloat16",
+                samples=60_000, stages=(Stage(size=128, batch=32),), ema=(2_000, 8_000), stored="bfloat16",
                 prompts=("violin:",),
             ),
             "sampling": TextSampling(block=1, steps=1, temperature=0.7, single=True),
