@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from ornstein.process.noise import row_noise
-from ornstein.rng import stream
+from ornstein.rng import stream, uniforms
 
 BIG = [0, 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63, 2**63 + 1, 2**64, 2**96, 2**200]
 
@@ -47,6 +47,23 @@ def test_every_seed_and_draw_has_its_own_numbers():
 def test_streams_differ_where_keys_do(one, other):
     same = np.array_equal(stream("a", *one).random(4), stream("a", *other).random(4))
     assert same == (one == other)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), min_size=1, max_size=5),
+    st.integers(0, 11),
+)
+def test_uniforms_of_many_keys_are_those_of_their_streams(keys, count):
+    found = uniforms("noise", keys, count)
+    assert np.array_equal(found, [stream("noise", *key).random(count) for key in keys])
+
+
+def test_uniforms_know_every_key_that_streams_know():
+    keys = [(2**32, 0), (7, 2**32 - 1), (2**63, 5), (0, 0)]
+    assert np.array_equal(uniforms("a", keys, 3), [stream("a", *key).random(3) for key in keys])
+    assert uniforms("a", [], 3).shape == (0, 3)
+    with pytest.raises(ValueError, match="non-negative"):
+        uniforms("a", [(1, -1)], 3)
 
 
 def test_streams_of_two_purposes_differ_and_negative_keys_are_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ornstein.process.fields import Sample
-from ornstein.rng import stream
+from ornstein.rng import stream, uniforms
 
 
 def row_noise(seeds: Sequence[int], draws: Sequence[int] | int, like: Sample, again: int = 0) -> Sample:
@@ -41,8 +42,9 @@ def _rows(
     if len(seeds) != like.shape[0]:
         raise ValueError(f"{len(seeds)} seeds for {like.shape[0]} rows")
     each = [draws] * len(seeds) if isinstance(draws, int) else draws
-    numbers, shape = like.is_floating_point(), tuple(like.shape[1:])
-    dtype = like.dtype if numbers else torch.float64
-    streams = [stream(purpose, seed, draw) for seed, draw in zip(seeds, each, strict=True)]
-    rows = [s.standard_normal(shape, dtype=np.float32) if numbers else s.random(shape) for s in streams]
-    return torch.as_tensor(np.stack(rows)).to(like.device, dtype) if rows else like.to(dtype)
+    keys, shape = list(zip(seeds, each, strict=True)), tuple(like.shape[1:])
+    if not like.is_floating_point():
+        drawn = uniforms(purpose, keys, math.prod(shape))
+        return torch.as_tensor(drawn.reshape(len(keys), *shape)).to(like.device)
+    rows = [stream(purpose, *key).standard_normal(shape, dtype=np.float32) for key in keys]
+    return torch.as_tensor(np.stack(rows)).to(like.device, like.dtype) if rows else like
