@@ -1,4 +1,4 @@
-"""``ornstein train``: from a recipe, or a folder of your own pictures, to a bundle."""
+"""``ornstein train``: from a recipe, or data of your own, to a bundle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A recipe (emoji, fashion), a recipe file, a folder of pictures, a packed set, or a table (.csv, …)."
+            help="A recipe (emoji, fashion, kjv, gcide), a recipe file, a packed set, a folder of pictures or of text, "
+            "a text (.txt, .jsonl), or a table (.csv, …)."
         ),
     ],
     settings: Annotated[
@@ -29,9 +30,7 @@ def train(
         Path | None, typer.Option(help="Folder of the run (runs/NAME); an unfinished run resumes.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
-    licence: Annotated[
-        str | None, typer.Option(help="SPDX licence of a folder's pictures that name none.")
-    ] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX licence of what names none.")] = None,
     holder: Annotated[str | None, typer.Option(help="Who holds the rights in them.")] = None,
     policy: Annotated[
         Path | None, typer.Option(help="Policy that says what may be learned from; the one in force.")
