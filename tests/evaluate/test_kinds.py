@@ -62,6 +62,25 @@ def test_training_text_given_back_is_told_from_the_rest(pack: TextPack, tmp_path
     assert copied.real.value < 0.5
 
 
+def test_however_a_cell_is_written_it_is_compared_as_the_model_understands_it(tmp_path: Path) -> None:
+    import ornstein as package
+    from ornstein.data.table import read_table
+    from ornstein.evaluate.tables.columns import describe
+    from ornstein.evaluate.tables.measure import typed
+
+    model, frame = package.load(rows_bundle(tmp_path / "people")), people()
+    frame.assign(age=frame["age"].astype(float)).to_csv(
+        tmp_path / "floats.csv", index=False
+    )  # as gaps make them
+    read, made = typed(model, read_table(tmp_path / "floats.csv").frame), typed(model, frame)
+    pd.testing.assert_frame_equal(read, made)
+    assert {column.name: column.kind for column in describe(read)} == {
+        "sex": "category", "age": "number", "height": "number", "job": "category",
+    }  # fmt: skip
+    nothing = typed(model, frame.assign(height=None, job=None))
+    assert nothing[["height", "job"]].isna().all(axis=None)
+
+
 @pytest.mark.slow
 def test_rows_are_set_beside_learned_and_unseen_ones(ornstein: Command, tmp_path: Path) -> None:
     bundle, out = rows_bundle(tmp_path / "people"), tmp_path / "out"

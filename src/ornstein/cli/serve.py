@@ -53,7 +53,7 @@ def serve(
     url_inputs: UrlInputs = "off",
     log_format: LogFormat = "text",
 ) -> None:
-    """Serve models: OpenAI's images API at /v1, a studio at /, and /metrics."""
+    """Serve models: OpenAI's images and completions at /v1, rows of tables, a studio at /, and /metrics."""
     from ornstein.errors import MissingExtraError, UsageError
 
     try:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ornstein.bundle import MANIFEST
 from ornstein.data import manifest
-from ornstein.data.columns import columns
+from ornstein.data.columns import columns, in_unit
 from ornstein.data.table import pandas, read_table
 from ornstein.errors import UsageError
 from ornstein.evaluate.kinds import Asked, Measured, Tell
@@ -45,10 +45,10 @@ def measure(model: TableModel, asked: Asked, tell: Tell) -> Measured:
         raise UsageError("no row of these files was learned from: is it another model's table?")
     tell("generating", 0, count)
     made = model.generate(count, asked.seed, progress=lambda done, of: tell("generating", done, of)).frame
-    kept = [c.name for c in model.codec.columns if c.type not in UNTOLD and c.name in frame]
+    train, test, made = (typed(model, rows) for rows in (train, test, made))
     found = report(
-        train[kept], test[kept], made[kept], describe(train[kept]), asked.target, model=model.recipe.name,
-        seed=asked.seed, tell=lambda what: tell(what, 1, 1),
+        train, test, made, describe(train), asked.target, model=model.recipe.name, seed=asked.seed,
+        tell=lambda what: tell(what, 1, 1),
     )  # fmt: skip
     return Measured(
         model.recipe.name,
@@ -57,6 +57,19 @@ def measure(model: TableModel, asked: Asked, tell: Tell) -> Measured:
         headlines(found),
         lambda command: render(found, command),
     )
+
+
+def typed(model: TableModel, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows as the model understands them, however they are written: 4000 and 4000.0 are one number."""
+    types = {c.name: c.type for c in model.codec.columns if c.type not in UNTOLD and c.name in frame}
+    values: dict[str, np.ndarray] = {}
+    for name, kind in types.items():
+        if frame[name].isna().all():
+            values[name] = np.full(len(frame), None if kind in ("category", "boolean") else np.nan)
+            continue
+        (column,) = columns(frame[[name]], {name: kind}, learnable=False)
+        values[name] = in_unit(column.values, column.form, "seconds") if kind == "date" else column.values
+    return pandas().DataFrame(values)
 
 
 def _learned(model: TableModel, frame: pd.DataFrame) -> np.ndarray:

@@ -16,7 +16,7 @@ const OUTCOMES = {
 
 export class History {
   constructor(view) {
-    this.search = h("input", { type: "search", id: "search", placeholder: "Search your pictures", ariaLabel: "Search the history", autocomplete: "off", oninput: calmly(250, () => this.load()) });
+    this.search = h("input", { type: "search", id: "search", placeholder: "Search what you made", ariaLabel: "Search the history", autocomplete: "off", oninput: calmly(250, () => this.load()) });
     this.list = h("div.entries");
     this.told = h("p.soft.small", { role: "status" });
     this.end = h("div");

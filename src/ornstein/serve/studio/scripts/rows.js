@@ -46,6 +46,7 @@ async function make(form, go, results) {
 
 function made(reply) {
   const shown = reply.data.slice(0, SHOWN);
+  const align = (name) => (reply.data.some((row) => typeof row[name] === "number") ? ".number" : "");
   return h(
     "article.panel.stack", { ariaLabel: "Rows", dataset: { id: reply.id } },
     h("div.between", {}, h("h2", {}, count(reply.data.length, "row")), h("button", { type: "button", onclick: () => download(reply.id, "csv") }, "Download CSV")),
@@ -53,8 +54,8 @@ function made(reply) {
       "div.scroll", { tabIndex: 0, role: "region", ariaLabel: `The first ${shown.length} rows` },
       h(
         "table", {},
-        h("thead", {}, h("tr", {}, reply.columns.map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", {}, shown.map((row) => h("tr", {}, reply.columns.map((name) => h("td", {}, cell(row[name])))))),
+        h("thead", {}, h("tr", {}, reply.columns.map((name) => h(`th${align(name)}`, { scope: "col" }, name)))),
+        h("tbody", {}, shown.map((row) => h("tr", {}, reply.columns.map((name) => h(`td${align(name)}`, {}, cell(row[name])))))),
       ),
     ),
     reply.told.length > 0 && h("p.small.warn", {}, reply.told.join(" · ")),
