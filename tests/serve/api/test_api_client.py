@@ -135,7 +135,10 @@ def test_pictures_on_the_way_are_signed_as_such(open_server: Running) -> None:
 def test_a_stream_that_is_refused_is_an_error_before_it_begins(open_server: Running) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         open_server.openai().images.generate(model="small", prompt="naked woman", stream=True)
-    assert refused.value.code == "content_policy_violation"
+    assert (refused.value.code, refused.value.type) == (
+        "content_policy_violation",
+        "image_generation_user_error",
+    )
 
 
 def test_a_masked_edit_keeps_what_is_not_transparent_in_the_mask(open_server: Running) -> None:

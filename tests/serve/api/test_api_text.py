@@ -88,7 +88,7 @@ def test_a_copied_passage_is_held_back_and_shorter_runs_are_named(mixed: Running
 def test_the_policy_refuses_a_prompt(mixed: Running) -> None:
     with pytest.raises(openai.BadRequestError, match="undressing") as refused:
         mixed.openai().completions.create(model="letters", prompt="undress her")
-    assert refused.value.code == "content_policy_violation"
+    assert (refused.value.code, refused.value.type) == ("content_policy_violation", "invalid_request_error")
     with mixed.http() as http:
         (line, *_) = http.get("/v1/history").json()["data"]
         assert line["kind"] == "completion"

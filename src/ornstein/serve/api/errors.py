@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -36,6 +37,7 @@ CODES = {
     503: "unavailable", 504: "timeout",
 }  # fmt: skip
 POLICY = "content_policy_violation"
+REFUSED_PICTURES = "image_generation_user_error"
 BROKEN = "the server could not finish this; its log says why, under this request's X-Request-ID"
 PLAIN = {
     404: "there is nothing at this path",
@@ -122,15 +124,7 @@ def as_api_error(error: BaseException) -> ApiError:
             return ApiError(503, one_line(error), code="check_unavailable", retry_after=LATER)
         case RefusedError():
             told = tuple(one.reason for one in error.decisions if one.action != "allow" and one.reason)
-            return ApiError(
-                400,
-                one_line(error),
-                "prompt",
-                POLICY,
-                "image_generation_user_error",
-                case=error.case,
-                told=told,
-            )
+            return ApiError(400, one_line(error), "prompt", POLICY, case=error.case, told=told)
         case MissingExtraError():
             return ApiError(501, one_line(error), code="not_installed")
         case UsageError():
@@ -138,6 +132,16 @@ def as_api_error(error: BaseException) -> ApiError:
         case _:
             log_error(error)
             return ApiError(500, BROKEN)
+
+
+@contextmanager
+def of_pictures() -> Iterator[None]:
+    """What the policy refuses is told as OpenAI tells it of pictures. Raises ApiError."""
+    try:
+        yield
+    except RefusedError as error:
+        told = as_api_error(error)
+        raise replace(told, type=REFUSED_PICTURES) if told.code == POLICY else told from error
 
 
 def of_validation(errors: Any) -> ApiError:

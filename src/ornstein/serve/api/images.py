@@ -15,7 +15,7 @@ from ornstein.request import Progress
 from ornstein.request import Request as Asked
 from ornstein.serve.api import asking, brought, forms, replies
 from ornstein.serve.api.calls import Call, Editing, Generating
-from ornstein.serve.api.errors import ApiError, documented
+from ornstein.serve.api.errors import ApiError, documented, of_pictures
 from ornstein.serve.api.fetching import fetch
 from ornstein.serve.api.fields import Edit, Generation, Picturing, Variation
 from ornstein.serve.api.forms import Form
@@ -92,14 +92,16 @@ async def _answered(
     service = call.service
 
     def work(progress: Progress) -> Reply:
-        return once(service, call.key.id, token, raw, lambda: _made(call, body, prepare(), progress))
+        return once(service, call.key.id, token, raw, lambda: _made(call, body, prepare, progress))
 
     reply = await run(call.http, service.pool, service.bounds.seconds, work)
     return Response(reply.body, reply.status, media_type="application/json")
 
 
-def _made(call: Call, body: Body, job: Job, progress: Progress) -> tuple[str, Reply]:
-    result = make(call.service, job, progress)
+def _made(call: Call, body: Body, prepare: Callable[[], Job], progress: Progress) -> tuple[str, Reply]:
+    with of_pictures():
+        job = prepare()
+        result = make(call.service, job, progress)
     base = str(call.http.base_url).rstrip("/") if body.response_format == "url" else None
     quality = body.quality if isinstance(body, Picturing) else None
     said = replies.reply(job, result, quality, base, call.service.secret, call.service.bounds.link_seconds)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Header
 
 from ornstein.guard.decision import RefusedError
-from ornstein.serve.api.errors import ApiError, as_api_error
+from ornstein.serve.api.errors import POLICY, ApiError, as_api_error
 from ornstein.serve.books import Reply
 from ornstein.serve.service import Service
 
@@ -46,8 +46,8 @@ def once(
     try:
         request, reply = work()
     except BaseException as error:
-        settled = isinstance(error, RefusedError) and (told := as_api_error(error)).status == 400
-        if settled:
+        told = as_api_error(error) if isinstance(error, RefusedError | ApiError) else None
+        if told is not None and told.code == POLICY:
             replied.remember(key, token, Reply(400, bytes(told.reply.body)))
         else:
             replied.forget(key, token)

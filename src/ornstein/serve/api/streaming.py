@@ -17,7 +17,7 @@ from ornstein.drawing import Previews
 from ornstein.request import Progress
 from ornstein.serve.api import replies
 from ornstein.serve.api.calls import Call
-from ornstein.serve.api.errors import as_api_error
+from ornstein.serve.api.errors import as_api_error, of_pictures
 from ornstein.serve.api.running import Stop, run
 from ornstein.serve.making import Job, Result, make
 
@@ -85,9 +85,12 @@ async def streamed(
     loop, stop = asyncio.get_running_loop(), Stop()
 
     def work(progress: Progress) -> None:
-        job = prepare()
-        watched = _Watched(job, quality, partial, events, loop)
-        watched.done(make(call.service, job, progress, Previews(partial, watched.show) if partial else None))
+        with of_pictures():
+            job = prepare()
+            watched = _Watched(job, quality, partial, events, loop)
+            watched.done(
+                make(call.service, job, progress, Previews(partial, watched.show) if partial else None)
+            )
 
     async def working() -> None:
         try:
