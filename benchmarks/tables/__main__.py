@@ -2,6 +2,7 @@
 
     nice python -m benchmarks.tables rivals
     python -m benchmarks.tables ornstein
+    python -m benchmarks.tables untuned     Ornstein with its defaults: it has no rank
     python -m benchmarks.tables rank
 
 What was made is kept in --out and not made again; a run that was stopped goes on.
@@ -19,7 +20,7 @@ from ornstein.data.atomic import new_file
 from .data import RANKED, SOURCES, load
 from .rank import ranking
 from .rivals import METHODS, one_thread
-from .runs import OURS, Runs
+from .runs import OURS, UNTUNED, Runs
 
 SEEDS = 5
 
@@ -37,7 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["rivals", "ornstein", "rank"])
+    parser.add_argument("what", choices=["rivals", "ornstein", "untuned", "rank"])
     parser.add_argument("--tables", nargs="+", default=list(RANKED), choices=list(SOURCES))
     parser.add_argument(
         "--methods", nargs="+", default=list(METHODS), choices=list(METHODS), help="of the rivals"
@@ -52,7 +53,7 @@ def main() -> int:
             part.write_text(text, encoding="utf-8")
         print(text)
         return 0
-    methods = [OURS] if told.what == "ornstein" else told.methods
+    methods = {"rivals": told.methods, "ornstein": [OURS], "untuned": [UNTUNED]}[told.what]
     jobs = [
         (table, method, told.out, tuple(range(told.seeds))) for method in methods for table in told.tables
     ]

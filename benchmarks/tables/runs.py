@@ -25,7 +25,7 @@ from .frames import complete, restore
 from .ours import SETTINGS, fit_ours
 from .rivals import METHODS, Setting
 
-OURS = "ornstein"
+OURS, UNTUNED = "ornstein", "ornstein-untuned"
 TUNED = 0.5  # of the updates is what a fit for tuning gets
 
 
@@ -97,7 +97,7 @@ class Runs:
             effort = TUNED if name.startswith("tune") else 1.0
             made = (
                 fit_ours(split, seed, setting, effort)
-                if method == OURS
+                if method in (OURS, UNTUNED)
                 else _rival(method, split, seed, setting, effort)
             )
             with new_file(rows) as part:
@@ -123,6 +123,8 @@ def _rival(
 
 
 def _settings(method: str) -> tuple[Setting, ...]:
+    if method == UNTUNED:
+        return ({},)
     return SETTINGS if method == OURS else METHODS[method].settings
 
 
