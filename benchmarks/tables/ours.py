@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ornstein.evaluate.tables.columns import Column
-from ornstein.recipes.table import table
+from ornstein.train.tables import length
 
 from .data import Split
 
@@ -40,7 +40,7 @@ def fit_ours(
         folder = Path(kept)
         split.train.to_csv(folder / "train.csv", index=False)
         told = [part for c in split.columns for part in ("--column", f"{c.name}={_type(c, split.train)}")]
-        samples = round(effort * table().training.samples)
+        samples = round(effort * length(len(split.train)))
         values = {"training.seed": seed, "training.samples": samples, **setting}
         told += [part for path, value in values.items() for part in ("--set", f"{path}={value}")]
         start, before = time.perf_counter(), _spent()

@@ -150,6 +150,11 @@ class TableTask:
         """As of ``Task``: rows are not shown on the way."""
 
 
+def length(rows: int) -> int:
+    """Samples that a table of so many rows is learned for: more passes over few rows would learn them by heart."""
+    return int(np.clip(PASSES * rows, LEAST_SAMPLES, MOST_SAMPLES))
+
+
 def table_task(
     frame: pd.DataFrame,
     name: str,
@@ -177,8 +182,9 @@ def table_task(
     if len(frame) < LEAST_ROWS:
         raise UsageError(f"{len(frame)} rows are too few to learn a table from; it takes {LEAST_ROWS}")
     found = columns(frame, types)
-    samples = int(np.clip(PASSES * len(frame), LEAST_SAMPLES, MOST_SAMPLES))
-    recipe = override(table(), [f"name={json.dumps(name)}", f"training.samples={samples}", *changes])
+    recipe = override(
+        table(), [f"name={json.dumps(name)}", f"training.samples={length(len(frame))}", *changes]
+    )
     values = {column.name: column.values for column in found}
     codec = fit(found)
     salt = hashlib.sha256("".join(row_hashes(codec, values, "")).encode()).hexdigest()[:32]
