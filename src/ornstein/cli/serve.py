@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -83,6 +84,8 @@ def serve(
     def load() -> None:
         try:
             service.load(folders, place, rows=rows, deterministic=deterministic, objective=objective)
+            gc.collect()
+            gc.freeze()  # what is loaded stays; to look through all of it again would stop every thread for 0.3 s
         except Exception:  # told below, once the server has stopped
             it.should_exit = True
 
