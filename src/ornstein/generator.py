@@ -166,7 +166,8 @@ class Generator:
         if not any(sources):
             return self.start(seeds, size, [grid[0] for grid in grids], imprint), list(grids), None
         shape, path = self.recipe.codec.shape(size), self.recipe.process.path
-        noise, clean = self.noise(seeds, size, imprint), torch.zeros(len(seeds), *shape)
+        noise = self.noise(seeds, size, imprint)
+        clean = torch.zeros(len(seeds), *shape, dtype=torch.float32)
         rows = [row for row, source in enumerate(sources) if source is not None]
         clean[rows] = self.encode(np.stack([source.picture for source in sources if source])).cpu()
         ways = [
@@ -205,7 +206,7 @@ class Generator:
             raise UsageError(
                 f"size {size} is not a multiple of {recipe.network.multiple}, as this model needs"
             )
-        noise = row_noise(seeds, 0, torch.empty(len(seeds), *recipe.codec.shape(size)))
+        noise = row_noise(seeds, 0, torch.empty(len(seeds), *recipe.codec.shape(size), dtype=torch.float32))
         assert isinstance(noise, Tensor)
         return noise if imprint is None else imprint(noise, seeds)
 
@@ -221,7 +222,7 @@ class Generator:
         return Guided(
             self._encode(plain) if len(plain) == len(prompts) else several(self._encode, prompts, grids),
             self._encode(negatives),
-            torch.tensor(guidance, device=self.device),
+            torch.tensor(guidance, dtype=torch.float32, device=self.device),
         )
 
     def _encode(self, prompts: Sequence[str | Phrase]) -> Tokens:

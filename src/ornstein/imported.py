@@ -169,7 +169,7 @@ class ImportedModel(Model):
             return super().condition(prompts, negatives, guidance, grids)
         if any(negatives):
             raise UsageError(NO_NEGATIVE)
-        scale = torch.tensor(guidance, device=self.device)
+        scale = torch.tensor(guidance, dtype=torch.float32, device=self.device)
         plain = [prompt for prompt in prompts if isinstance(prompt, str)]  # composed ones were refused
         told = self.encoder.encode(plain).to(self.device).told(scale)
         return Guided(told, told, torch.ones_like(scale))

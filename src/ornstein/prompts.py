@@ -44,7 +44,7 @@ def several(
     counts = [_turns(row, grid) for row, grid in zip(rows, grids, strict=True)]
     widest, longest = max(len(row) for row in rows), max(counts)
     turns = torch.zeros(len(rows), widest, longest, dtype=torch.long)
-    weight = torch.zeros(len(rows), widest)
+    weight = torch.zeros(len(rows), widest, dtype=torch.float32)
     ends = torch.full((len(rows), longest - 1), -1.0, dtype=torch.float64)
     for k, (row, grid, count) in enumerate(zip(rows, grids, counts, strict=True)):
         ends[k, : count - 1] = grid[1:count]

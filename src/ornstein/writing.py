@@ -45,7 +45,7 @@ class Blockwise:
         self, z: Int[Tensor, "rows tokens"], logsnr: Float[Tensor, "rows tokens"], condition: Order
     ) -> Float[Tensor, "rows tokens categories"]:
         """Logits of the block in work; zeros elsewhere, where nothing moves."""
-        logits = torch.zeros(*z.shape, self.network.categories, device=z.device)
+        logits = torch.zeros(*z.shape, self.network.categories, dtype=torch.float32, device=z.device)
         moving = (logsnr[0] < LOGSNR_LIMIT).cpu()
         block = self.ranks == self.ranks[moving].min()
         if not bool((z[:, block] < 0).any()):

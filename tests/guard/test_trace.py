@@ -23,6 +23,7 @@ from ornstein.guard.trace.content import content
 from ornstein.guard.trace.index import Index
 from ornstein.guard.trace.sources import Sources
 from ornstein.shelf import SHIPPED
+from tests.common import default_dtype
 from tests.guard.traced import PICTURES, Drawn, drawn, indexed, sources
 from tests.small import Command, bundle, ornstein
 
@@ -100,6 +101,13 @@ def test_findings_agree_with_the_threshold(sources: Sources, drawn: Drawn) -> No
         assert (flagged == sources.is_copy(pictures, alpha)).all()
     assert findings[0].checker == "copies"
     assert findings[0].where == drawn.ids[0]
+
+
+def test_findings_do_not_depend_on_torch_s_default_dtype(sources: Sources, drawn: Drawn) -> None:
+    """Which other threads may change while they load published checkpoints."""
+    plain = sources.check(drawn.pictures[::20])
+    with default_dtype(torch.bfloat16):
+        assert sources.check(drawn.pictures[::20]) == plain
 
 
 def test_a_picture_is_described_alone_as_in_a_batch(sources: Sources, drawn: Drawn) -> None:

@@ -19,12 +19,20 @@ from ornstein.tables import TableModel
 from ornstein.tables.rows import row_hashes
 from ornstein.train.loop import Trainer
 from ornstein.train.tables import table_task
+from tests.common import default_dtype
 from tests.tables.conftest import SMALL, task
 
 
 @pytest.fixture(scope="module")
 def rows(model: TableModel) -> pd.DataFrame:
     return model.generate(600, seed=1).frame
+
+
+def test_rows_do_not_depend_on_torch_s_default_dtype(model: TableModel) -> None:
+    wishes: dict[str, Any] = {"where": ["age>40"], "seed": 3}
+    plain = model.generate(20, **wishes).frame
+    with default_dtype(torch.bfloat16):
+        pd.testing.assert_frame_equal(model.generate(20, **wishes).frame, plain)
 
 
 def test_rows_follow_the_laws_of_the_table(rows: pd.DataFrame, frame: pd.DataFrame) -> None:

@@ -32,7 +32,7 @@ class ClassEncoder:
             UsageError: for a name that is no class; names the nearest one. For weighed words.
         """
         states, mask = (
-            torch.zeros(len(prompts), 1, self.width),
+            torch.zeros(len(prompts), 1, self.width, dtype=torch.float32),
             torch.zeros(len(prompts), 1, dtype=torch.bool),
         )
         for row, prompt in enumerate(prompts):

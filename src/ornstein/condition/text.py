@@ -78,7 +78,7 @@ class TextEncoder:
         for prompt in wanted:  # one by one: a prompt's states must not depend on its neighbours
             known = self._weighed(prompt) if isinstance(prompt, Phrase) else self._states([prompt])[0]
             self._cache[prompt] = known
-        rows = [self._cache[p] if p else torch.zeros(0, self.width) for p in prompts]
+        rows = [self._cache[p] if p else torch.zeros(0, self.width, dtype=torch.float32) for p in prompts]
         while len(self._cache) > 4096:
             self._cache.popitem(last=False)
         return Tokens.stack(rows, self.length, self.width)

@@ -63,7 +63,8 @@ class Tokens:
     @classmethod
     def stack(cls, rows: Sequence[Tensor], length: int, width: int) -> Tokens:
         """Pad (m_i, width) rows to `length` tokens; longer ones are cut."""
-        states, mask = torch.zeros(len(rows), length, width), torch.zeros(len(rows), length, dtype=torch.bool)
+        states = torch.zeros(len(rows), length, width, dtype=torch.float32)
+        mask = torch.zeros(len(rows), length, dtype=torch.bool)
         for k, row in enumerate(rows):
             m = min(len(row), length)
             states[k, :m], mask[k, :m] = row[:m].float(), True

@@ -65,10 +65,13 @@ class AutoencoderAdapter:
     def _moments(autoencoder: Any) -> tuple[Tensor, Tensor]:
         """What is added to latents, and what they are multiplied with before: (1, C or 1, 1, 1) each."""
         config = autoencoder.config
-        scale = torch.tensor(1 / config.scaling_factor).reshape(1, 1, 1, 1)
+        scale = _channels([1 / config.scaling_factor])
         means, deviations = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
         if means and deviations:
-            return torch.tensor(means).reshape(1, -1, 1, 1), torch.tensor(deviations).reshape(
-                1, -1, 1, 1
-            ) * scale
-        return torch.tensor(config.shift_factor or 0.0).reshape(1, 1, 1, 1), scale
+            return _channels(means), _channels(deviations) * scale
+        return _channels([config.shift_factor or 0.0]), scale
+
+
+def _channels(values: list[float]) -> Tensor:
+    """(1, C, 1, 1) float32."""
+    return torch.tensor(values, dtype=torch.float32).reshape(1, -1, 1, 1)

@@ -26,7 +26,8 @@ TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", "T5Tokenizer", "T5TokenizerF
 LARGE = 1 << 30  # weights; a text encoder with more of them computes in bfloat16
 
 LOADING = threading.RLock()
-"""Of the whole process: while the libraries load, they change classes and defaults that all threads share."""
+"""Of the whole process: while the libraries load, they change classes and defaults that all threads share; torch's
+default dtype, too, so that whatever draws meanwhile names its own."""
 
 
 def require_extra() -> None:

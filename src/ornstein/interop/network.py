@@ -137,7 +137,7 @@ def _pixart(adapter: NetworkAdapter, x: Tensor, timestep: Tensor, states: Tensor
     if getattr(adapter.network, "use_additional_conditions", False):
         height, width = adapter.sides(x)
         added["resolution"] = torch.tensor([height, width]).to(x).expand(len(x), -1)
-        added["aspect_ratio"] = torch.tensor([height / width]).to(x).expand(len(x), -1)
+        added["aspect_ratio"] = torch.tensor([height / width], dtype=torch.float32).to(x).expand(len(x), -1)
     return adapter.network(
         x, encoder_hidden_states=states.to(x), encoder_attention_mask=mask, timestep=timestep,
         added_cond_kwargs=added, return_dict=False,

@@ -109,7 +109,7 @@ def _stable_diffusion_3(parts: Parts, prompt: str, condition: PromptsCondition) 
         long = parts.encoder(SD3_TEXT)(parts.ids("tokenizer_3", prompt, condition.length)[0])[0][0]
     else:  # published without it, too: its states are then zeros
         width = parts.folder.config("transformer")["joint_attention_dim"]
-        long = torch.zeros(condition.length, width)
+        long = torch.zeros(condition.length, width, dtype=torch.float32)
     states = torch.cat([F.pad(clip, (0, long.shape[-1] - clip.shape[-1])), long])
     return states, torch.cat([pooled, pooled_2])
 

@@ -35,7 +35,7 @@ def rotary_angles(
     """
     axes, pairs = coordinates.shape[-1], head_width // 2
     each = pairs // axes
-    exponents = torch.linspace(0, 1, each, device=coordinates.device)
+    exponents = torch.linspace(0, 1, each, dtype=torch.float32, device=coordinates.device)
     frequencies = (math.pi / 4) * 32.0**exponents
     angles = (coordinates[..., None] * frequencies).flatten(-2)
     return F.pad(angles, (0, pairs - each * axes))

@@ -115,7 +115,7 @@ class SequenceNetwork(nn.Module):
         embedded = self.embed(torch.where(z < 0, self.categories, z))
         rows = z.shape[0]
         nothing = embedded.new_zeros(rows, 0, embedded.shape[-1])
-        level = torch.zeros(rows, device=z.device)
+        level = torch.zeros(rows, dtype=torch.float32, device=z.device)
         hidden = self.transformer(
             embedded,
             (places * SPACING)[..., None],

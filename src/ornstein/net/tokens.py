@@ -43,7 +43,8 @@ def grid_coordinates(
     """(L, n) centres of the patches; the longest side spans [-1, 1], so a place keeps its number at any resolution."""
     longest = max(spatial)
     axes = [
-        (2 * (torch.arange(side // patch, device=device) + 0.5) * patch - side) / longest for side in spatial
+        (2 * (torch.arange(side // patch, device=device).float() + 0.5) * patch - side) / longest
+        for side in spatial
     ]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(spatial))
 

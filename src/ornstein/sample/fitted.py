@@ -77,7 +77,7 @@ class Fit(Config):
     def method(self) -> Method:
         """The sampler; made for its own ``times`` alone."""
         rows = [[*row, *[0.0] * (DEPTH - len(row))] for row in self.weights]
-        return weighted(torch.tensor(rows))
+        return weighted(torch.tensor(rows, dtype=torch.float32))
 
 
 def grid(levels: Float[Tensor, " steps"], path: Path) -> Float[Tensor, " times"]:

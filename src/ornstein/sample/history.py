@@ -95,16 +95,14 @@ def products(earlier: Past) -> list[Polynomial]:
 
     A guess that is missing gives no factor.
     """
-    found: list[Polynomial] = [[torch.ones(())]]
-    age = torch.zeros(())
+    found: list[Polynomial] = [[torch.ones((), dtype=torch.float32)]]
+    age = nothing = torch.zeros((), dtype=torch.float32)
     for _, step in earlier:
         age = age + step
         missing = age.isinf()
         last = found[-1]
         grown = [age * a + b for a, b in zip([*last, 0.0], [0.0, *last], strict=True)]
-        found.append(
-            [torch.where(missing, a, b) for a, b in zip([*last, torch.zeros(())], grown, strict=True)]
-        )
+        found.append([torch.where(missing, a, b) for a, b in zip([*last, nothing], grown, strict=True)])
     return found
 
 

@@ -27,7 +27,7 @@ FARTHEST = 2.0  # number of a map
 
 def aligned(pictures: Pictures, others: Pictures) -> Maps:
     """The maps by which ``warped`` lays `pictures` over `others`; (N, 3, S, S) in [-1, 1], S a multiple of 4."""
-    found = torch.eye(2, 3).repeat(len(pictures), 1, 1)
+    found = unmoved().repeat(len(pictures), 1, 1)
     light, target = luma(pictures), luma(others)
     for coarse, steps in LEVELS:
         moving, fixed = F.avg_pool2d(light, coarse), even(F.avg_pool2d(target, coarse))
@@ -70,8 +70,10 @@ def trust(error: Float[Tensor, "pairs pixels"]) -> Float[Tensor, "pairs pixels"]
 @cache
 def _places(side: int) -> Float[Tensor, "pixels 3"]:
     """Homogeneous coordinates of the pixels' centres, row by row; a picture spans [-1, 1]."""
-    along = (torch.arange(side) + 0.5) * 2 / side - 1
-    return torch.stack([along.repeat(side), along.repeat_interleave(side), torch.ones(side**2)], dim=1)
+    along = (torch.arange(side).float() + 0.5) * 2 / side - 1
+    return torch.stack(
+        [along.repeat(side), along.repeat_interleave(side), torch.ones_like(along).repeat(side)], dim=1
+    )
 
 
 def _slopes(x: Pictures) -> Float[Tensor, "pairs 8 pixels"]:
@@ -81,14 +83,19 @@ def _slopes(x: Pictures) -> Float[Tensor, "pairs 8 pixels"]:
     down = F.pad(x, (0, 0, 1, 1), mode="replicate")
     gx = ((across[..., 2:] - across[..., :-2]) * side / 4)[:, 0]  # a side is two units of the map
     gy = ((down[..., 2:, :] - down[..., :-2, :]) * side / 4)[:, 0]
-    place = (torch.arange(side) + 0.5) * 2 / side - 1
+    place = (torch.arange(side).float() + 0.5) * 2 / side - 1
     px, py = place.view(1, 1, side), place.view(1, side, 1)
     parts = [gx * px, gx * py, gx, gy * px, gy * py, gy, torch.ones_like(gx), x[:, 0]]
     return torch.stack(parts, 1).flatten(2)
 
 
+def unmoved() -> Float[Tensor, "2 3"]:
+    """The map that changes nothing."""
+    return torch.eye(2, 3, dtype=torch.float32)
+
+
 def _unit(step: Float[Tensor, "pairs 8"]) -> Maps:
-    return torch.eye(2, 3) + step[:, :6].unflatten(1, (2, 3)).clamp(-LONGEST, LONGEST)
+    return unmoved() + step[:, :6].unflatten(1, (2, 3)).clamp(-LONGEST, LONGEST)
 
 
 def _inverse(maps: Maps) -> Maps:

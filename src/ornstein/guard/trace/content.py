@@ -29,7 +29,7 @@ def content(x: Pictures) -> Pictures:
     even = _border(bare[:, None].float()).mean((1, 2)) >= EVEN
     outside = _reached(bare) & even[:, None, None]
     edge = F.max_pool2d(outside[:, None].float(), 3, stride=1, padding=1) > 0  # where ground and content mix
-    return _enlarged(torch.where(edge, torch.ones(()), x), ~outside)
+    return _enlarged(torch.where(edge, torch.ones_like(x), x), ~outside)
 
 
 def _border(x: Float[Tensor, "rows channels side side"]) -> Float[Tensor, "rows channels frame"]:
@@ -51,7 +51,7 @@ def _enlarged(x: Pictures, shown: Mask) -> Pictures:
     tops, bottoms = _extent(shown.sum(2) >= FEWEST)
     lefts, rights = _extent(shown.sum(1) >= FEWEST)
     reach = torch.maximum(bottoms - tops, rights - lefts).float()
-    theta = torch.zeros(len(x), 2, 3)
+    theta = x.new_zeros(len(x), 2, 3)
     theta[:, 0, 0] = theta[:, 1, 1] = reach / side
     theta[:, 0, 2], theta[:, 1, 2] = (lefts + rights) / side - 1, (tops + bottoms) / side - 1
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)

@@ -123,7 +123,7 @@ def turned(x: Float[Tensor, "rows 3 side side"]) -> list[Tensor]:
     out = [x]
     for angle in (math.radians(TURN), -math.radians(TURN)):
         turn = [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0]]
-        grid = F.affine_grid(torch.tensor(turn).expand(len(x), 2, 3), list(x.shape), align_corners=False)
+        grid = F.affine_grid(x.new_tensor(turn).expand(len(x), 2, 3), list(x.shape), align_corners=False)
         out.append(1 - F.grid_sample(1 - x, grid, align_corners=False))
     return out
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from ornstein.guard.trace.align import aligned, even, luma, warped
+from ornstein.guard.trace.align import aligned, even, luma, unmoved, warped
 
 Pictures = Float[Tensor, "pairs 3 side side"]
 Light = Float[Tensor, "pairs 1 side side"]
@@ -54,7 +54,7 @@ def compared(pictures: Pictures, candidates: Pictures) -> Numbers:
             light_gain.flatten(), light_offset.flatten(),
         ], 1,
     )  # fmt: skip
-    moved = (maps - torch.eye(2, 3)).flatten(1)
+    moved = (maps - unmoved()).flatten(1)
     colours = [gain.flatten(1), offset.flatten(1), _correlations(seen, candidates)]
     return torch.cat([*quantiles, *blocks, whole, *colours, moved], dim=1)
 
@@ -87,7 +87,7 @@ def _coarse(x: Tensor, factor: int) -> Tensor:
 
 
 def _quantiles(x: Float[Tensor, "pairs values"], shares: tuple[float, ...]) -> Numbers:
-    places = (torch.tensor(shares) * (x.shape[1] - 1)).round().long()
+    places = (torch.tensor(shares, dtype=torch.float32) * (x.shape[1] - 1)).round().long()
     return torch.from_numpy(np.sort(x.numpy(), axis=1))[
         :, places
     ]  # numpy sorts in vectors: ten times as fast
@@ -106,7 +106,7 @@ def _blocks(light: Light, lit: Light, amount: Light, inside: Light, side: int) -
     structures = [one.sqrt() * whole for one in spread]
     numbers = [number for one in structures for number in _agreement(one, alike, near)]
     somewhere = torch.maximum(*structures) > 0.1
-    worst = _quantiles(torch.where(somewhere, alike, torch.ones(())), LOW)
+    worst = _quantiles(torch.where(somewhere, alike, torch.ones_like(alike)), LOW)
     return torch.cat([torch.stack(numbers, 1), worst], dim=1)
 
 

@@ -137,7 +137,7 @@ def _around(found: Candidates) -> Float[Tensor, "rows candidates 7"]:
     near, behind = distance[:, :count], distance[:, count:]
     far = behind.mean(1, keepdim=True) if behind.shape[1] else near.mean(1, keepdim=True)
     others = (near.sum(1, keepdim=True) - near) / (count - 1)
-    place = torch.arange(count).expand_as(near) / CANDIDATES
+    place = torch.arange(count).float().expand_as(near) / CANDIDATES
     return torch.stack(
         [
             near, near / far, near / others, far.expand_as(near), near - near[:, :1],
