@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 from collections.abc import Sequence
 
@@ -26,14 +27,21 @@ def stream(purpose: str, *key: int) -> np.random.Generator:
     Raises:
         ValueError: for a negative integer.
     """
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(_entropy(purpose, key))))
+
+
+def _entropy(purpose: str, key: Sequence[int]) -> Sequence[int]:
+    """What a stream is keyed by: words of 32 bits."""
     if min(key, default=0) < 0:
-        raise ValueError(f"a stream's key is made of non-negative integers, not {key}")
-    words = (zlib.crc32(purpose.encode()), *key)
-    if max(key, default=0) >= 2**32:
-        # SeedSequence would spell a large integer as several words, which another key may spell too
-        spelled = " ".join([purpose, *(str(int(part)) for part in key)])
-        words = (int.from_bytes(hashlib.sha256(spelled.encode()).digest()),)
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+        raise ValueError(f"a stream's key is made of non-negative integers, not {tuple(key)}")
+    if max(key, default=0) < 2**32:
+        return zlib.crc32(purpose.encode()), *key
+    # SeedSequence would spell a large integer as several words, which another key may spell too
+    spelled = " ".join([purpose, *map(str, map(int, key))])
+    words = struct.unpack("<8I", hashlib.sha256(spelled.encode()).digest()[::-1])
+    return (
+        words if words[-1] else tuple(np.trim_zeros(words, "b"))
+    )  # of a number the upper zeros are not spelled
 
 
 def uniforms(
@@ -51,16 +59,17 @@ def uniforms(
     Raises:
         ValueError: for a negative integer.
     """
-    words = np.array(keys, dtype=object).reshape(len(keys), 2)
-    if words.size and (words.min() < 0 or words.max() >= 2**32):
-        return np.stack([stream(purpose, *key).random(count) for key in keys])
-    named = np.full(len(keys), zlib.crc32(purpose.encode()), np.uint32)
-    drawn = _philox(_seeded([named, *words.astype(np.uint32).T]), -(-count // 4))
-    return (drawn[:, :count] >> np.uint64(11)) * 2.0**-53
+    entropies = [_entropy(purpose, key) for key in keys]
+    drawn = np.empty((len(keys), count))
+    for length in {len(words) for words in entropies}:
+        rows = [row for row, words in enumerate(entropies) if len(words) == length]
+        key = _seeded(list(np.array([entropies[row] for row in rows], np.uint32).T))
+        drawn[rows] = (_philox(key, -(-count // 4))[:, :count] >> np.uint64(11)) * 2.0**-53
+    return drawn
 
 
 def _seeded(entropy: Sequence[Words]) -> UInt64[np.ndarray, "rows 2"]:
-    """What numpy's ``SeedSequence`` makes of up to four words (M. E. O'Neill's ``seed_seq_fe``), rows at once."""
+    """What numpy's ``SeedSequence`` makes of words (M. E. O'Neill's ``seed_seq_fe``), rows at once."""
     constant = 0x43B0D7E5
 
     def hashed(value: Words, factor: int) -> Words:
@@ -75,11 +84,13 @@ def _seeded(entropy: Sequence[Words]) -> UInt64[np.ndarray, "rows 2"]:
         return found ^ (found >> np.uint32(16))
 
     padded = [*entropy, *[np.zeros_like(entropy[0])] * (4 - len(entropy))]
-    pool = [hashed(word, 0x931E8875) for word in padded]
+    pool = [hashed(word, 0x931E8875) for word in padded[:4]]
     for source in range(4):
         for target in range(4):
             if source != target:
                 pool[target] = mixed(pool[target], hashed(pool[source], 0x931E8875))
+    for word in padded[4:]:
+        pool = [mixed(part, hashed(word, 0x931E8875)) for part in pool]
     constant = 0x8B51F9DD
     low_0, high_0, low_1, high_1 = (hashed(word, 0x58F38DED).astype(np.uint64) for word in pool)
     return np.stack([low_0 | high_0 << np.uint64(32), low_1 | high_1 << np.uint64(32)], axis=1)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
+from ornstein import rng
 from ornstein.process.noise import row_noise
 from ornstein.rng import stream, uniforms
 
@@ -50,12 +52,24 @@ def test_streams_differ_where_keys_do(one, other):
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 2**70), st.integers(0, 2**33)), min_size=1, max_size=5),
     st.integers(0, 11),
 )
 def test_uniforms_of_many_keys_are_those_of_their_streams(keys, count):
     found = uniforms("noise", keys, count)
     assert np.array_equal(found, [stream("noise", *key).random(count) for key in keys])
+
+
+def test_a_large_key_is_the_number_that_its_digest_spells(monkeypatch):
+    """Upper zeros included: a digest that ends in 32 zero bits is as rare as it looks."""
+    for digest in (bytes(range(32)), bytes(4) + bytes(range(1, 29)), bytes(31) + b"\x05"):
+        monkeypatch.setattr(
+            rng.hashlib, "sha256", lambda _, digest=digest: SimpleNamespace(digest=lambda: digest)
+        )
+        whole = np.random.Philox(np.random.SeedSequence(int.from_bytes(digest)))
+        drawn = np.random.Generator(whole).random(5)
+        assert np.array_equal(stream("a", 2**40).random(5), drawn)
+        assert np.array_equal(uniforms("a", [(2**40, 1), (2**41, 1)], 5), [drawn, drawn])
 
 
 def test_uniforms_know_every_key_that_streams_know():

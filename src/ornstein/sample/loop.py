@@ -137,6 +137,8 @@ def _times(grids: Sequence[Grid], active: Sequence[int], step: int, x: Sample) -
     dtype, device = torch.float64 if exact else torch.float32, parts[0].device
     first = grids[active[0]]
     if isinstance(first, Tensor):
+        if all(grids[row] is first for row in active):
+            return first[step].to(device, dtype).expand(len(active), *first.shape[1:])
         return torch.stack([cast(Tensor, grids[row])[step] for row in active]).to(device, dtype)
     each = [cast(Mapping[str, Tensor], grids[row]) for row in active]
     return {name: torch.stack([grid[name][step] for grid in each]).to(device, dtype) for name in first}

@@ -15,6 +15,7 @@ from ornstein.bundle import MANIFEST
 from ornstein.codec.table import TableCodec, scores
 from ornstein.data.columns import columns, in_unit
 from ornstein.data.where import read_conditions
+from ornstein.denoise.bucketed import Bucketed
 from ornstein.denoise.product import FieldsDenoiser
 from ornstein.errors import UsageError
 from ornstein.fields_model import FieldsModel
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 BATCH = 256  # rows of every call of the network, always: numbers depend on the shape of a batch
+MOST = 8 * BATCH  # rows that take their steps together
 TRIES = 20  # drawings of a row under conditions before what was found is built upon
 REDRAWN = 8  # further drawings of a row that is a copy
 SINGLE = 2  # a training row is rare where at most so many are equal to it
@@ -126,7 +128,7 @@ class TableModel(FieldsModel):
             known = made.values() if attempt >= TRIES and made.done else None
             if not made.pending or (attempt >= TRIES and known is None):
                 break
-            for slots in made.chunks(BATCH, several=wanted.filtered):
+            for slots in made.chunks(BATCH if wanted.filtered else MOST, several=wanted.filtered):
                 seeds = [
                     row_seed(seed, BATCH * attempt + k // len(set(slots)), slot)
                     for k, slot in enumerate(slots)
@@ -181,11 +183,11 @@ class TableModel(FieldsModel):
         given = self._given({**found, **absent}, seeds)
         forbidden = self._missing()
         parts: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(frame), BATCH):
-            some = slice(start, start + BATCH)
+        for start in range(0, len(frame), MOST):
+            some = slice(start, start + MOST)
             known = {name: field[some] for name, field in given.items()}
             parts.append(self.codec.decode(self._run(seeds[some], known, steps, forbidden), seeds[some]))
-            progress(min(start + BATCH, len(frame)), len(frame))
+            progress(min(start + MOST, len(frame)), len(frame))
         values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         drawn = formed(self.codec, values, len(frame), seed)
         filled = frame.copy()
@@ -225,7 +227,7 @@ class TableModel(FieldsModel):
         steps: int | None,
         forbidden: Bool[Tensor, "columns categories"] | None = None,
     ) -> dict[str, Tensor]:
-        """Rows of at most ``BATCH`` seeds, on the CPU; the batch is filled up with others that are thrown away.
+        """Rows of seeds, on the CPU; the last call of the network is filled up with others that are thrown away.
 
         Args:
             seeds: one a row.
@@ -234,21 +236,23 @@ class TableModel(FieldsModel):
             steps: of the sampler; the recipe's where None.
             forbidden: categories that no column may get.
         """
-        extra = BATCH - len(seeds)
+        extra = -len(seeds) % BATCH
         whole, fields = [*seeds, *[seeds[-1]] * extra], self.network.fields
+        rows = len(whole)
         noise: Any = row_noise(
-            whole, 0, {"numbers": torch.zeros(BATCH, fields.get("numbers", 0), dtype=torch.float64)}
+            whole, 0, {"numbers": torch.zeros(rows, fields.get("numbers", 0), dtype=torch.float64)}
         )
-        start = {"numbers": noise["numbers"], "kinds": torch.full((BATCH, fields.get("kinds", 0)), MASK)}
+        start = {"numbers": noise["numbers"], "kinds": torch.full((rows, fields.get("kinds", 0)), MASK)}
         times = torch.linspace(1, 0, (steps or self.recipe.sampling.steps) + 1, dtype=torch.float64)
         grids: Any = times
         if given is not None:
             filled = {name: torch.cat([part, part[-1:].expand(extra, -1)]) for name, part in given.items()}
             known = {"numbers": ~filled["numbers"].isnan(), "kinds": filled["kinds"] != MASK}
             start = {name: torch.where(known[name], filled[name], start[name]) for name in start}
-            grids = [{name: held(times, known[name][row]) for name in fields} for row in range(BATCH)]
+            grids = [{name: held(times, known[name][row]) for name in fields} for row in range(rows)]
         x = {name: start[name].to(self.device) for name in fields}
         denoiser = self.denoiser()
+        denoiser = replace(denoiser, network=Bucketed(denoiser.network, (BATCH,)))
         asked = denoiser if forbidden is None else Forbidding(denoiser, forbidden.to(self.device))
         end: Any = sample_last(self.trajectory(self.method, x, grids, whole, asked))
         return {name: field[: len(seeds)].cpu() for name, field in end.items()}
