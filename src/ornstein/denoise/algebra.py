@@ -98,8 +98,8 @@ def solve(
     """
     p, q = ROWS[target](a, s)
     clean = s == 0
-    determinant = torch.where(clean, 1.0, a * q - s * p)
-    gain = torch.where(clean, 1.0, (q.abs() + s) / determinant.abs())
+    determinant = (a * q - s * p).masked_fill(clean, 1.0)
+    gain = ((q.abs() + s) / determinant.abs()).masked_fill(clean, 1.0)
     if not bool(torch.all(gain < 1e6)):
         raise SingularTargetError(
             f"a network that predicts {target!r} does not determine the data at this noise level "

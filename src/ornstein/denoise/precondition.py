@@ -52,7 +52,7 @@ class NetworkDenoiser:
         if not isinstance(x_t, Tensor) or not isinstance(t, Tensor):
             raise TypeError("a NetworkDenoiser takes a plain tensor; fields need a network that joins them")
         c = self.path(t)
-        z = x_t / pad(c.scale, x_t)
-        output = self.network(z, c.logsnr.clamp(-LOGSNR_LIMIT, LOGSNR_LIMIT), condition).to(x_t.dtype)
-        a, s = level(pad(c.logsnr, x_t))
+        z, logsnr = x_t / pad(c.scale, x_t), c.logsnr
+        output = self.network(z, logsnr.clamp(-LOGSNR_LIMIT, LOGSNR_LIMIT), condition).to(x_t.dtype)
+        a, s = level(pad(logsnr, x_t))
         return Posterior(solve(self.target, z, output, a, s))

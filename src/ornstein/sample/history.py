@@ -70,8 +70,8 @@ def log_step(x: Float[Tensor, "*shape"], here: Coefficients, there: Coefficients
 
     A number for each row, or for each element where they are at different times, with the axes of the sample.
     """
-    size = torch.where(here.logsnr == there.logsnr, 0.0, (there.logsnr - here.logsnr) / 2)
-    return pad(size, x)
+    start, end = here.logsnr, there.logsnr
+    return pad(((end - start) / 2).masked_fill(start == end, 0.0), x)
 
 
 def differences(guess: Float[Tensor, "*shape"], earlier: Past) -> list[Float[Tensor, "*shape"]]:
@@ -87,7 +87,7 @@ def differences(guess: Float[Tensor, "*shape"], earlier: Past) -> list[Float[Ten
 
 def _by(change: Float[Tensor, "*shape"], span: Float[Tensor, "*#shape"]) -> Float[Tensor, "*shape"]:
     """A slope; none over no time (an element at rest) or endless time (no past)."""
-    return torch.where(span == 0, 0.0, change / span)
+    return (change / span).masked_fill(span == 0, 0.0)
 
 
 def products(earlier: Past) -> list[Polynomial]:
@@ -165,7 +165,7 @@ def mean_moments(
         last = (h**k - k * last) / rate
         found.append(last / whole)
     found[0] = torch.where(torch.as_tensor(line), h / 2, found[0])
-    return [torch.where(moving, moment, 0.0) for moment in found]
+    return [moment.masked_fill(~moving, 0.0) for moment in found]
 
 
 def noise_moments(size: Float[Tensor, "*shape"], count: int) -> list[Float[Tensor, "*shape"]]:
@@ -176,10 +176,10 @@ def noise_moments(size: Float[Tensor, "*shape"], count: int) -> list[Float[Tenso
     for k in range(1, count + 1):
         last = k * last - h**k * torch.exp(-h)
         found.append(last / whole)
-    return [torch.where(moving, moment, 0.0) for moment in found]
+    return [moment.masked_fill(~moving, 0.0) for moment in found]
 
 
 def _finite(size: Float[Tensor, "*shape"]) -> tuple[Bool[Tensor, "*shape"], Float[Tensor, "*shape"]]:
     """Which steps move and end, and lengths with any number in place of the others'."""
     moving = (size > 0) & size.isfinite()
-    return moving, torch.where(moving, size, 1.0)
+    return moving, size.masked_fill(~moving, 1.0)

@@ -98,11 +98,13 @@ def trajectory(
         moved, mean, memory = _advance(
             method, denoiser, path, x, each, condition, seeds, memory, active, step
         )
-        index = torch.tensor(active)
         if control is not None:
-            moved = control(moved, _times(each, active, step + 1, moved), index)
-        x = fieldwise(_replace, x, moved, index)
-        means = fieldwise(_replace, fieldwise(_unasked, x, mean) if means is None else means, mean, index)
+            moved = control(moved, _times(each, active, step + 1, moved), torch.tensor(active))
+        if len(active) < rows:
+            index = torch.tensor(active)
+            means = fieldwise(_unasked, x, mean) if means is None else means
+            moved, mean = fieldwise(_replace, x, moved, index), fieldwise(_replace, means, mean, index)
+        x, means = moved, mean
         yield State(step + 1, steps, x, means)
 
 
@@ -119,10 +121,10 @@ def _advance(
     step: int,
 ) -> tuple[Active, Mean, Mapping[str, Any]]:
     """One step of the active rows: their new samples, latest posterior means and memory."""
-    whole = len(active) == first_tensor(x).shape[0]
-    index = torch.tensor(active)
-    here = x if whole else select_rows(x, index)
-    wanted = condition if whole else select_rows(condition, index)
+    here, wanted = x, condition
+    if len(active) < first_tensor(x).shape[0]:
+        index = torch.tensor(active)
+        here, wanted = select_rows(x, index), select_rows(condition, index)
     t, s = (_times(grids, active, step + k, x) for k in (0, 1))
     denoise = _Watched(denoiser, wanted, here)
     noise = _Draws([seeds[row] for row in active], step + 1, here)
@@ -198,8 +200,6 @@ def _unasked(
     x: Shaped[Tensor, "rows *shape"], mean: Float[Tensor, "active ..."]
 ) -> Float[Tensor, "rows ..."]:
     """What is believed of rows that nobody was asked about: numbers are what they are, hidden categories anything."""
-    if len(mean) == len(x):
-        return mean
     if x.is_floating_point():
         return x
     return certain(x, mean.new_zeros(len(x), *mean.shape[1:]))
@@ -208,8 +208,6 @@ def _unasked(
 def _replace(
     x: Shaped[Tensor, "rows *shape"], part: Shaped[Tensor, "active *shape"], index: Int[Tensor, " active"]
 ) -> Shaped[Tensor, "rows *shape"]:
-    if part.shape == x.shape:
-        return part
     return x.index_copy(0, index.to(x.device), part)
 
 

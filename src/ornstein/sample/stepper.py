@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
-import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
@@ -86,7 +85,7 @@ class Method:
 
 def noise_ratio(here: Coefficients, there: Coefficients) -> Float[Tensor, "..."]:
     r"""$\sigma_s/\sigma_t$, and 1 where both are clean (an element that is given does not move)."""
-    return torch.where(here.sigma == 0, 1.0, there.sigma / here.sigma)
+    return (there.sigma / here.sigma).masked_fill(here.sigma == 0, 1.0)
 
 
 def denoising_step(
