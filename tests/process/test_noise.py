@@ -80,6 +80,13 @@ def test_uniforms_know_every_key_that_streams_know():
         uniforms("a", [(1, -1)], 3)
 
 
+def test_no_rows_have_no_noise():
+    none = {"numbers": torch.empty(0, 2), "kinds": torch.empty(0, 3, dtype=torch.long)}
+    assert {name: noise.shape for name, noise in row_noise([], 0, none).items()} == {
+        "numbers": (0, 2), "kinds": (0, 3),
+    }  # fmt: skip
+
+
 def test_streams_of_two_purposes_differ_and_negative_keys_are_refused():
     assert stream("noise", 1).random() != stream("times", 1).random()
     assert stream("noise", 2**40).random() != stream("times", 2**40).random()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 import threading
@@ -60,7 +59,7 @@ def serve(
     try:
         from ornstein.serve.listening import bound, loopback, server
         from ornstein.serve.monitor import logs
-        from ornstein.serve.opening import open_service
+        from ornstein.serve.opening import keep_loaded, open_service
     except MissingExtraError:
         raise
     except ImportError as error:
@@ -84,8 +83,7 @@ def serve(
     def load() -> None:
         try:
             service.load(folders, place, rows=rows, deterministic=deterministic, objective=objective)
-            gc.collect()
-            gc.freeze()  # what is loaded stays; to look through all of it again would stop every thread for 0.3 s
+            keep_loaded()
         except Exception:  # told below, once the server has stopped
             it.should_exit = True
 

@@ -124,7 +124,7 @@ def kjv() -> TextRecipe:
         data=TextData(pack="data/kjv"),
         optimiser=OptimiserSection(muon=6e-3, adamw=4e-3, warmup=1_000, decay=0.6, weight_decay=0.05),
         training=TrainingSection(
-            samples=19_200, stages=(Stage(size=128, batch=16),), ema=(1_000, 4_000), stored="bfloat16",
+            samples=60_000, stages=(Stage(size=128, batch=16),), ema=(2_000, 8_000), stored="bfloat16",
             prompts=("In the beginning", "And the LORD said unto Moses,"),
         ),
         # a token at a time and a little cold it reads best; docs/text.md measures the others

@@ -19,7 +19,7 @@ try:
     from ray import serve
 
     from ornstein.serve.api import create_app
-    from ornstein.serve.opening import open_service
+    from ornstein.serve.opening import keep_loaded, open_service
     from ornstein.serve.service import Bounds
 except MissingExtraError:
     raise
@@ -73,6 +73,7 @@ class Replica:
                 "a cluster is open to others and there is no API key: make one with `ornstein keys create`"
             )
         self._service.load(folders)
+        keep_loaded()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._service, GRACE)
