@@ -248,10 +248,10 @@ def test_a_key_service_that_fails_is_named_before_and_while_signing(
 
 
 def test_a_certificate_that_runs_out_between_two_files(tmp_path: Path) -> None:
-    chain, key = a_chain(end=timedelta(seconds=2)).write(tmp_path)
+    chain, key = a_chain(end=timedelta(seconds=4)).write(tmp_path)
     signer = Signer.of(Credentials(chain=chain, key=key))
     signer.sign(PNG, CLAIM)
-    time.sleep(3.5)
+    time.sleep(5.5)
     with pytest.raises(OrnsteinError, match="not valid at time of signing"):
         signer.sign(PNG, CLAIM)
 
@@ -282,7 +282,7 @@ def test_threads_share_a_signer() -> None:
 
 @needs_openssl
 def test_a_time_stamp_outlives_the_certificate(tmp_path: Path) -> None:
-    who = a_chain(end=timedelta(seconds=4))
+    who = a_chain(end=timedelta(seconds=6))
     chain, key = who.write(tmp_path)
     with time_stamps(tmp_path / "clock") as (address, clock):
         policy = Credentials(chain=chain, key=key, time_stamp=TimeStamp(url=address))
@@ -291,7 +291,7 @@ def test_a_time_stamp_outlives_the_certificate(tmp_path: Path) -> None:
     both = Trust((*who.anchors, *clock))
     fresh = verify(stamped.data, both)
     assert (stamped.stamp, fresh.state, fresh.stamped) == ("stamped", "trusted", True)
-    time.sleep(6)
+    time.sleep(8)
     assert verify(stamped.data, both).state == "trusted"
     unknown, none = verify(stamped.data, Trust(who.anchors)), verify(plain.data, both)
     assert (unknown.state, none.state, unknown.stamped) == ("invalid", "invalid", False)

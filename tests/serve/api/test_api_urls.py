@@ -105,12 +105,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             self.send_header("Content-Length", "1000000" if self.path in ("/large", "/slow") else "4")
             self.end_headers()
             if self.path == "/slow":
-                time.sleep(2)
+                done.wait(20)
             self.wfile.write(b"x" * (1_000_000 if self.path == "/large" else 4))
 
         def log_message(self, *_: object) -> None:
             pass
 
+    done = threading.Event()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     inside.load_cert_chain(file)
@@ -129,6 +130,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         return fetch(url, 1000, resolving=resolving, context=trusting)
 
     yield get, seen
+    done.set()
     server.shutdown()
 
 
@@ -166,7 +168,7 @@ def test_size_time_and_status_are_bounded(site: Site, monkeypatch: pytest.Monkey
     began = time.monotonic()
     with pytest.raises(UrlError):
         get("https://pictures.example/slow")
-    assert time.monotonic() - began < 1.9
+    assert time.monotonic() - began < 15
 
 
 def test_where_addresses_are_on_a_fetched_picture_is_edited(
