@@ -124,7 +124,9 @@ def written(
     texts = [model.recipe.codec.decode(row.tolist()) for row in x]
     told("next token", texts, 1.0, (time.perf_counter() - started) / TEXTS)
     for block, steps, sampler in WAYS:
-        outputs = model.generate(f"[MASK*{LENGTH}]", TEXTS, block=block, steps=steps, sampler=sampler)
+        outputs = model.generate(
+            f"[MASK*{LENGTH}]", TEXTS, block=block, steps=steps, sampler=sampler, temperature=1.0
+        )  # the model's own law, whatever its recipe writes at
         spent = outputs[0].spent
         told(
             f"blocks of {block}, {steps} steps, {sampler}", [one.text for one in outputs],
@@ -183,12 +185,13 @@ def main() -> None:
     ]
     rows = written(model, rival, copies, real)
     values = {
-        "format": 1, "held-out bits a character": {name: asdict(value) for name, value in figures.items()},
+        "held-out bits a character": {name: asdict(value) for name, value in figures.items()},
         "nats a token of a hole of 8": {name: asdict(value) for name, value in filled.items()},
         "copies": false, "written": rows,
     }  # fmt: skip
     if chosen.into:
-        with_metrics(Bundle.open(chosen.into), values, {})
+        bundle = Bundle.open(chosen.into)
+        with_metrics(bundle, {"format": 1, "fingerprint": bundle.fingerprint, **values}, {})
     else:
         print(json.dumps(values, indent=1))
 

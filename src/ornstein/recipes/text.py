@@ -118,7 +118,7 @@ class TextRecipe(TrainedRecipe):
 
 
 def kjv() -> TextRecipe:
-    """The King James Bible: about an hour on one core."""
+    """The King James Bible: 25 minutes on one core."""
     return TextRecipe(
         name="kjv",
         data=TextData(pack="data/kjv"),
