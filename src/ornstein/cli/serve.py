@@ -59,7 +59,7 @@ def serve(
     try:
         from ornstein.serve.listening import bound, loopback, server
         from ornstein.serve.monitor import logs
-        from ornstein.serve.opening import keep_loaded, open_service
+        from ornstein.serve.opening import few_heaps, keep_loaded, open_service
     except MissingExtraError:
         raise
     except ImportError as error:
@@ -68,6 +68,7 @@ def serve(
     from ornstein.shelf import find
     from ornstein.train.device import find_device
 
+    few_heaps()
     place = find_device(device)
     folders = [find(name) for name in bundles or ["emoji"]]
     service = open_service(folders, policy, database, store, Bounds(url_inputs=url_inputs == "on"))

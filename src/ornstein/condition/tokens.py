@@ -46,10 +46,13 @@ class Tokens:
             nn.functional.pad(self.states, (0, 0, 0, extra)), nn.functional.pad(self.mask, (0, extra))
         )
 
-    def trimmed(self) -> Tokens:
-        """The same conditions without the last places, as far as no row has a token there; one place stays."""
+    def trimmed(self, multiple: int = 1) -> Tokens:
+        """The same conditions without the last places, as far as no row has a token there and `multiple` divides what
+        is left; at least so many stay.
+        """
         used = self.mask.any(0).nonzero()
         length = int(used.max()) + 1 if len(used) else 1
+        length = min(-(-length // multiple) * multiple, self.mask.shape[1])
         return Tokens(self.states[:, :length], self.mask[:, :length])
 
     def drop(self, rows: Tensor) -> Tokens:

@@ -19,7 +19,7 @@ try:
     from ray import serve
 
     from ornstein.serve.api import create_app
-    from ornstein.serve.opening import keep_loaded, open_service
+    from ornstein.serve.opening import few_heaps, keep_loaded, open_service
     from ornstein.serve.service import Bounds
 except MissingExtraError:
     raise
@@ -63,6 +63,7 @@ class Replica:
     """One process of the server. Ray Serve sends nothing to it before its models are loaded."""
 
     def __init__(self, settings: str) -> None:
+        few_heaps()
         cluster = Cluster.model_validate_json(settings)
         folders = [find(name) for name in cluster.models]
         self._service = open_service(

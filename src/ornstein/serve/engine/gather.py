@@ -14,6 +14,9 @@ from ornstein.condition.tokens import Tokens
 from ornstein.denoise.bucketed import Bucketed
 from ornstein.denoise.precondition import Network
 
+LENGTHS = 4
+"""Of prompts, a multiple: oneDNN keeps what it made for a shape, and every length in every bucket would be one."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -121,5 +124,5 @@ def _told(alike: Sequence[Evaluation], network: Bucketed) -> Told:
     tensors = tuple(torch.cat(column) for column in columns)
     free = len(network.sizes) > 1 and tensors and tensors[0].device.type == "cpu"
     if free and isinstance(alike[0].condition, Tokens):
-        tensors = Tokens(*tensors).trimmed().tensors
+        tensors = Tokens(*tensors).trimmed(LENGTHS).tensors
     return Told(tensors)
