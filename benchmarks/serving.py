@@ -102,18 +102,21 @@ def _plot(found: dict[str, list[dict[str, float]]], file: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), constrained_layout=True)
-    for name, lines in found.items():
-        arriving_rates = [line["rate"] for line in lines]
-        axes[0].plot(arriving_rates, [line["p95"] for line in lines], marker="o", label=name)
-        axes[1].plot(arriving_rates, [100 * line["share"] for line in lines], marker="o", label=name)
-    axes[0].set(xlabel="requests a second", ylabel="p95 latency, s", yscale="log")
-    axes[1].set(xlabel="requests a second", ylabel="answered with a picture, %", ylim=(0, 105))
-    axes[0].legend(frameon=False, fontsize=8)
-    for axis in axes:
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), constrained_layout=True, sharey=True)
+    for axis, place in zip(axes, ("p50", "p95"), strict=True):
+        for name, lines in found.items():
+            axis.plot(
+                [line["rate"] for line in lines], [line[place] for line in lines], marker="o", label=name
+            )
+        axis.set(xlabel="requests a second", ylabel=f"{place} latency, s", yscale="log")
+        axis.set_yticks([0.5, 1, 2, 5, 10])
+        axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
+    axes[0].legend(frameon=False, fontsize=8)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=110)
 
