@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ornstein.serve.engine.queue import OverloadedError
 
 WINDOW, FEWEST = 32, 8  # requests that are remembered; that tell a pace
-CERTAIN = 0.8  # of the objective that is promised: requests differ
+CERTAIN = 0.7  # of the objective that is promised: requests differ, and refusing many takes time, too
 
 
 class Pace:
