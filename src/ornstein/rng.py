@@ -39,9 +39,9 @@ def _entropy(purpose: str, key: Sequence[int]) -> Sequence[int]:
     # SeedSequence would spell a large integer as several words, which another key may spell too
     spelled = " ".join([purpose, *map(str, map(int, key))])
     words = struct.unpack("<8I", hashlib.sha256(spelled.encode()).digest()[::-1])
-    return (
-        words if words[-1] else tuple(np.trim_zeros(words, "b"))
-    )  # of a number the upper zeros are not spelled
+    if words[-1]:
+        return words
+    return tuple(np.trim_zeros(words, "b"))  # SeedSequence does not spell the upper zeros of a number
 
 
 def uniforms(

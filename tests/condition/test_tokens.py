@@ -42,6 +42,12 @@ def test_padding_never_shortens():
 def test_trimming_takes_away_what_no_row_needs_and_nothing_else():
     assert_same(batch(9).trimmed(), batch())
     assert_same(batch(9).trimmed().pad(9), batch(9))
+    used = batch().mask.shape[1]
+    for multiple in range(1, 12):
+        kept = batch(9).trimmed(multiple)
+        length = kept.mask.shape[1]
+        assert length == 9 or (length % multiple == 0 and used <= length < used + multiple)
+        assert_same(kept.pad(9), batch(9))
     assert Tokens.stack([torch.zeros(0, 6)] * 2, 4, 6).trimmed().mask.shape == (2, 1)
     dropped = batch(9).drop(torch.tensor([False, False, True])).trimmed()
     assert dropped.mask.sum(1).tolist() == [3, 0, 0]

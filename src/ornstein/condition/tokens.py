@@ -47,8 +47,9 @@ class Tokens:
         )
 
     def trimmed(self, multiple: int = 1) -> Tokens:
-        """The same conditions without the last places, as far as no row has a token there and `multiple` divides what
-        is left; at least so many stay.
+        """The same conditions without the last places, as far as no row has a token there.
+
+        At least one place stays, and as many more as make a multiple of `multiple`, where there are so many.
         """
         used = self.mask.any(0).nonzero()
         length = int(used.max()) + 1 if len(used) else 1
