@@ -87,7 +87,7 @@ def test_hostile_pictures_are_one_line_and_nothing_is_written(ornstein: Command,
     known = sorted(Path().iterdir())
     for name, message in (
         ("cut.png", "not a readable picture"),
-        ("text.png", "not a readable picture"),
+        ("text.png", "not a readable picture (none of PNG"),
         ("moving.gif", "an animation of 3 frames"),
         ("bomb.png", "megapixels"),
         ("folder", "no such file"),

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ornstein.data import pixels
 
@@ -107,6 +107,8 @@ def upright(data: bytes, size: int, most: int = MAX_PIXELS) -> tuple[np.ndarray,
         raise BadPictureError(f"more than {most >> 20} megapixels", bomb=True) from error
     except MemoryError as error:
         raise BadPictureError("does not fit in memory", bomb=True) from error
+    except UnidentifiedImageError as error:  # its own words name an object in memory
+        raise BadPictureError(f"not a readable picture (none of {', '.join(_FORMATS)})") from error
     except _BROKEN as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadPictureError(f"not a readable picture ({why})") from error
